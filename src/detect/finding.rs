@@ -1,0 +1,187 @@
+//! What a detector says of one subject in one tick: typed figures, no prose.
+
+use crate::address::{Address, Prefix};
+use crate::country::Country;
+use crate::kind::{AlertKind, Severity, Verdict, closed_set};
+use crate::packet::Protocol;
+use crate::time::Timestamp;
+
+closed_set! {
+    /// The name of a figure: the key under `observed`, `expected` and `peak` of an alert. The unit is in the name:
+    /// `_per_second`, `_share` (0 to 1), `_seconds`, `_ratio`, `_count`.
+    FigureName {
+        /// First SYNs (retransmissions removed) a second.
+        FirstSynsPerSecond = "first_syns_per_second",
+        /// Share of answered handshakes that the client did not finish by the deadline.
+        UnfinishedShare = "unfinished_share",
+        /// Handshakes a second that the server answered and the client did not finish.
+        UnfinishedPerSecond = "unfinished_per_second",
+        /// Share of first SYNs held to be forged or never meant to finish, with its interval.
+        AttackShare = "attack_share",
+        /// Share of handshakes of new sources that neither finished, retried nor reset.
+        SilentShare = "silent_share",
+        /// The same for known sources: the control group.
+        SilentKnownShare = "silent_known_share",
+        /// Handshakes left half-open on the server at once, estimated.
+        HalfOpenCount = "half_open_count",
+        /// Different /24 (IPv4) or /48 (IPv6) networks among unfinished handshakes, in a window of ten seconds.
+        NetworksCount = "networks_count",
+        /// Share of first SYNs the server left unanswered.
+        UnansweredShare = "unanswered_share",
+        /// Share of unanswered handshakes that the client retried, as real stacks do.
+        RetriedShare = "retried_share",
+        /// Share of finished handshakes whose answer the server repeated: a full accept queue.
+        RepeatedAnswerShare = "repeated_answer_share",
+        /// Median time from a client's first byte to the server's first byte.
+        FirstByteSeconds = "first_byte_seconds",
+        /// Verified connections a second.
+        VerifiedPerSecond = "verified_per_second",
+        /// Verified connections a second to which the server sent data.
+        ServedPerSecond = "served_per_second",
+        /// Verified connections a second from abroad.
+        ForeignPerSecond = "foreign_per_second",
+        /// Share of verified connections from abroad.
+        ForeignShare = "foreign_share",
+        /// Verified connections a second from the leading country.
+        CountryPerSecond = "country_per_second",
+        /// Growth of home traffic over its usual level, at least 1: what a rush explains.
+        HomeGrowthRatio = "home_growth_ratio",
+        /// Behaviour evidence in nats: at least 4 robotic, at most -4 human (DETECTION 4.2, FC-1).
+        BehaviourNats = "behaviour_nats",
+        /// Share of the excess that has one and the same shape.
+        TopShapeShare = "top_shape_share",
+        /// Coefficient of variation of connections per source among the excess.
+        SourceSpreadRatio = "source_spread_ratio",
+        /// Time in which the excess rose from a tenth to nine tenths.
+        OnsetSeconds = "onset_seconds",
+        /// Packets a second.
+        PacketsPerSecond = "packets_per_second",
+        /// Share of frames lost before Vigie saw them.
+        LostShare = "lost_share",
+        /// Seconds without a frame.
+        SilentSeconds = "silent_seconds",
+    }
+}
+
+/// One figure that crossed a line, or that explains one that did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figure {
+    /// What is measured.
+    pub name: FigureName,
+    /// What was seen.
+    pub observed: f64,
+    /// What is usual at most, if anything is known.
+    pub expected: Option<f64>,
+    /// 95 % interval of `observed`, where there is one.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// What is hit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The host (/32, /128) or the protected prefix; never wider than the latter. `None` only for `sensor_blind`.
+    pub prefix: Option<Prefix>,
+    /// The site it belongs to.
+    pub site: Option<std::sync::Arc<str>>,
+    /// The port, where nearly all of it goes to one.
+    pub port: Option<u16>,
+    /// The protocol, where it is one.
+    pub protocol: Option<Protocol>,
+    /// Hosts hit, where several are.
+    pub members: Vec<Prefix>,
+}
+
+/// The share of verified sources from one country.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OriginShare {
+    /// Where the addresses are registered.
+    pub country: Country,
+    /// Share of the verified connections in the window, 0 to 1.
+    pub share: f64,
+    /// Verified connections in the window, estimated packets where known.
+    pub packets: u64,
+}
+
+/// One heavy verified source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceShare {
+    /// Source unit.
+    pub address: Address,
+    /// Packets.
+    pub packets: u64,
+    /// Bytes on the wire.
+    pub bytes: u64,
+}
+
+closed_set! {
+    /// What qualifies a finding; each becomes a sentence of evidence.
+    Caveat {
+        /// Only one direction is captured.
+        OneSided = "one_sided",
+        /// The capture lost frames while this was measured.
+        CaptureLoss = "capture_loss",
+        /// The usual range is minutes old, not weeks.
+        ColdStart = "cold_start",
+        /// Frames are seen twice.
+        Duplicates = "duplicates",
+        /// The two estimates of the attack share differ by more than 15 points.
+        EstimatesDiffer = "estimates_differ",
+        /// The addresses are unproven, so the origin cannot be attributed.
+        Unattributable = "unattributable",
+        /// Handshakes are sampled.
+        Sampled = "sampled",
+        /// The crowd from abroad behaves like people.
+        HumanLike = "human_like",
+        /// The server answers hardly anything, so only the client side is judged.
+        ServerSilent = "server_silent",
+    }
+}
+
+/// What a detector holds of one subject in this tick.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// The kind of alert it would be.
+    pub kind: AlertKind,
+    /// What is hit. Kind and `target.prefix` together are the subject whose alert this feeds.
+    pub target: Target,
+    /// Evidence in decades, 0 to 300: chance alone would do this once in 10^score.
+    pub score: f64,
+    /// The line the score must cross, in decades.
+    pub alert_at: f64,
+    /// Whether size and duration gates hold too: only then may it open or stay open.
+    pub gates_hold: bool,
+    /// How loud, if it opens now.
+    pub severity: Severity,
+    /// What the situation is held to be now; `None` while undecided (an alert keeps its last one).
+    pub verdict: Option<Verdict>,
+    /// Confidence of the verdict, 0 to 1.
+    pub confidence: f64,
+    /// First moment that the finding explains.
+    pub onset: Timestamp,
+    /// The figures, the most telling first.
+    pub figures: Vec<Figure>,
+    /// The sources are held to be forged: no origins, no sources are given.
+    pub spoofed: bool,
+    /// Verified origins, largest first, at most ten.
+    pub origins: Vec<OriginShare>,
+    /// Heaviest verified sources, at most twenty.
+    pub sources: Vec<SourceShare>,
+    /// What qualifies it.
+    pub caveats: Vec<Caveat>,
+    /// Thresholds and windows in force, name and value, so that it can be reproduced.
+    pub settings: Vec<(&'static str, f64)>,
+}
+
+impl Finding {
+    /// Returns the alarm ratio: 1 is the alert line. This is what `vigie_score` exports.
+    #[must_use]
+    pub fn ratio(&self) -> f64 {
+        if self.alert_at > 0.0 { self.score / self.alert_at } else { 0.0 }
+    }
+
+    /// Tells whether it is over the line with its gates.
+    #[must_use]
+    pub fn fires(&self) -> bool {
+        self.gates_hold && self.score >= self.alert_at
+    }
+}

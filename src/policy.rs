@@ -1,0 +1,134 @@
+//! What is protected: immutable, dated, shared by all threads and swapped whole (DESIGN 3).
+
+use std::sync::Arc;
+
+use crate::address::{Address, Prefix};
+
+/// A place in [`Policy::sites`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SiteId(pub u16);
+
+/// A group of prefixes that is defended, reported and labelled as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Its name in alerts and labels.
+    pub name: Arc<str>,
+    /// What belongs to it. In learned protection each is one host.
+    pub prefixes: Vec<Prefix>,
+}
+
+/// Which way a packet crosses the protected border.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The destination is protected, the source is not.
+    Inbound(SiteId),
+    /// The source is protected, the destination is not.
+    Outbound(SiteId),
+    /// Both are protected: never origin-tested.
+    Internal,
+    /// Neither is.
+    Transit,
+}
+
+/// The protected sites, and whether more are to be learned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    sites: Vec<Site>,
+    learning: bool,
+    /// (prefix, site), the longest prefixes first, so that the first match is the most specific one.
+    prefixes: Vec<(Prefix, SiteId)>,
+    /// Hosts of learned protection, sorted: there are up to 256 and each packet asks for two.
+    hosts: Vec<(Address, SiteId)>,
+}
+
+impl Policy {
+    /// How many sites a run can have; site tables are sized by it.
+    pub const MAX_SITES: usize = 256;
+
+    /// Takes the protected sites; with `learning`, traffic decides about more (DETECTION 0.2, "Unconfigured protection").
+    #[must_use]
+    pub fn new(sites: Vec<Site>, learning: bool) -> Self {
+        let mut policy = Self { learning, ..Self::default() };
+        for (index, site) in sites.iter().take(Self::MAX_SITES).enumerate() {
+            let id = SiteId(u16::try_from(index).unwrap_or(u16::MAX));
+            for prefix in &site.prefixes {
+                if prefix.is_host() {
+                    policy.hosts.push((prefix.network(), id));
+                } else {
+                    policy.prefixes.push((*prefix, id));
+                }
+            }
+        }
+        policy.hosts.sort_unstable();
+        policy.prefixes.sort_by_key(|(prefix, id)| (std::cmp::Reverse(prefix.length()), prefix.network(), *id));
+        policy.sites = sites;
+        policy
+    }
+
+    /// Returns the sites, in the order of their ids.
+    #[must_use]
+    pub fn sites(&self) -> &[Site] {
+        &self.sites
+    }
+
+    /// Tells whether protection is learned from traffic, so that shards report candidates.
+    #[must_use]
+    pub const fn is_learning(&self) -> bool {
+        self.learning
+    }
+
+    /// Returns the name of a site.
+    #[must_use]
+    pub fn name(&self, id: SiteId) -> Arc<str> {
+        self.sites.get(usize::from(id.0)).map_or_else(|| Arc::from("other"), |site| Arc::clone(&site.name))
+    }
+
+    /// Returns the site an address is defended as, by its longest matching prefix.
+    #[must_use]
+    pub fn site_of(&self, address: Address) -> Option<SiteId> {
+        if let Ok(place) = self.hosts.binary_search_by_key(&address, |(host, _)| *host) {
+            return Some(self.hosts[place].1);
+        }
+        self.prefixes.iter().find(|(prefix, _)| prefix.contains(address)).map(|(_, id)| *id)
+    }
+
+    /// Returns the protected prefix an address lies in: an alert's target is never wider than it.
+    #[must_use]
+    pub fn prefix_of(&self, address: Address) -> Option<Prefix> {
+        if self.hosts.binary_search_by_key(&address, |(host, _)| *host).is_ok() {
+            return Some(address.host_prefix());
+        }
+        self.prefixes.iter().find(|(prefix, _)| prefix.contains(address)).map(|(prefix, _)| *prefix)
+    }
+
+    /// Tells which way a packet from `source` to `destination` crosses the border.
+    #[must_use]
+    pub fn direction(&self, source: Address, destination: Address) -> Direction {
+        match (self.site_of(source), self.site_of(destination)) {
+            (None, Some(site)) => Direction::Inbound(site),
+            (Some(site), None) => Direction::Outbound(site),
+            (Some(_), Some(_)) => Direction::Internal,
+            (None, None) => Direction::Transit,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_prefix_decides() {
+        let site = |name: &str, prefix: &str| Site { name: name.into(), prefixes: vec![prefix.parse().unwrap()] };
+        let policy = Policy::new(
+            vec![site("all", "192.0.2.0/24"), site("web", "192.0.2.128/25"), site("one", "192.0.2.200")],
+            false,
+        );
+        let of = |text: &str| policy.site_of(text.parse().unwrap());
+        assert_eq!(of("192.0.2.1"), Some(SiteId(0)));
+        assert_eq!(of("192.0.2.129"), Some(SiteId(1)));
+        assert_eq!(of("192.0.2.200"), Some(SiteId(2)));
+        assert_eq!(of("192.0.3.1"), None);
+        assert_eq!(policy.prefix_of("192.0.2.200".parse().unwrap()).unwrap().to_string(), "192.0.2.200/32");
+    }
+}

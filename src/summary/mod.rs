@@ -1,0 +1,284 @@
+//! What one shard counted in one tick: integers and mergeable sketches, no floats, no baselines.
+//!
+//! A [`Summary`] is complete in itself, so that shards, and one day several probes, can be merged: counts are added,
+//! sketches are joined by maximum, records are concatenated and sorted. Merging is associative and commutative after
+//! [`Summary::sort`], and [`Summary::default`] is its neutral element.
+
+use crate::address::Address;
+use crate::country::Country;
+use crate::packet::Protocol;
+use crate::policy::SiteId;
+use crate::time::{Tick, Timestamp};
+
+/// How many ticks a handshake is followed for after its first SYN: 4 s, so that a retry after 3 s is seen.
+pub const AGES: usize = 16;
+
+/// Packets and their bytes on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Volume {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes on the wire.
+    pub bytes: u64,
+}
+
+/// Outcomes of the sampled handshakes of one host in one tick, by age in ticks.
+///
+/// Everything but `sampled` is weighted: a handshake followed at a rate of 1 in 2^s counts 2^s. Ages let the scorer
+/// choose a deadline for each host after the fact: of the handshakes answered in tick `a`, those finished within `k`
+/// ticks are the sum over `j <= k` of `finished[j]` of tick `a + j`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CohortTick {
+    /// Handshakes that began to be followed in this tick, unweighted: the `n` of every test.
+    pub sampled: u32,
+    /// The same, weighted: an estimate of first SYNs, retransmissions removed.
+    pub opened: u32,
+    /// First answered (SYN-ACK) in this tick, by ticks since the first SYN.
+    pub answered: [u32; AGES],
+    /// Proved their address in this tick, by ticks since the SYN-ACK.
+    pub finished: [u32; AGES],
+    /// Reset by the client in this tick after the answer and before finishing, by ticks since the SYN-ACK.
+    pub abandoned: [u32; AGES],
+    /// Retried (the same SYN again, 700 ms or more after the first) while unanswered, first time, by ticks since the first SYN.
+    pub retried: [u32; AGES],
+    /// Refused by the server (RST to the SYN) in this tick, by ticks since the first SYN.
+    pub refused: [u32; AGES],
+    /// Finished handshakes whose SYN-ACK the server repeated after the client's ACK (700 ms or more after its first
+    /// SYN-ACK), first time: the sign of a full accept queue.
+    pub repeated_answers: u32,
+}
+
+/// What one protected host did in one tick.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostTick {
+    /// The protected host.
+    pub address: Address,
+    /// To it from outside.
+    pub inbound: Volume,
+    /// From it to the outside.
+    pub outbound: Volume,
+    /// Inbound TCP and outbound TCP packets: what tells a one-sided capture.
+    pub tcp_in: u32,
+    /// Outbound TCP packets.
+    pub tcp_out: u32,
+    /// Inbound SYNs, retransmissions included, exact.
+    pub syn: u32,
+    /// Outbound SYN-ACKs, repetitions included, exact.
+    pub syn_ack: u32,
+    /// Inbound RSTs.
+    pub rst_in: u32,
+    /// Outbound RSTs.
+    pub rst_out: u32,
+    /// Inbound UDP datagrams.
+    pub udp_in: u32,
+    /// Inbound ICMP and ICMPv6.
+    pub icmp_in: u32,
+    /// Inbound fragments, first and later.
+    pub fragments_in: u32,
+    /// Inbound connections whose client proved its address in this tick, exact for TCP (sampled or not).
+    pub verified: u32,
+    /// Those among them to which the server sent payload for the first time in this tick.
+    pub served: u32,
+    /// Conversations (TCP, both ways seen) that began to be known in this tick: tells a two-sided capture.
+    pub two_sided: u32,
+    /// TCP clients that sent payload and had not before, answered or not: the denominator of sidedness.
+    pub client_data: u32,
+    /// Handshake outcomes.
+    pub cohort: CohortTick,
+    /// Time from a connection's first client payload to the server's first payload, in classes of
+    /// [2^(i-1), 2^i) milliseconds, class 0 below 1 ms, the last one open.
+    pub first_byte: [u32; 16],
+    /// Verified connections by country of the client, sorted by country.
+    pub verified_from: Vec<(Country, u32)>,
+    /// Inbound SYNs by destination port, the first eight ports seen in the tick, sorted by port; the rest under port 0.
+    pub syn_ports: Vec<(u16, u32)>,
+}
+
+/// What one site received from one country on verified flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OriginTick {
+    /// The site.
+    pub site: SiteId,
+    /// The client's country; `None` for packets of flows that proved nothing.
+    pub country: Option<Country>,
+    /// What came in.
+    pub inbound: Volume,
+}
+
+/// Totals of one site, hosts without a place of their own included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteTick {
+    /// The site.
+    pub site: SiteId,
+    /// To it from outside.
+    pub inbound: Volume,
+    /// From it to the outside.
+    pub outbound: Volume,
+    /// Between protected hosts.
+    pub internal: Volume,
+    /// Registers of a HyperLogLog (p = 10) of inbound source units, keyed; present on the ticks that close a period of 10 s
+    /// and then covers that period.
+    pub sources: Option<Box<[u8; 1 << SOURCE_PRECISION]>>,
+}
+
+/// Precision of the distinct-source sketch: 1,024 registers, standard error 3.3 % (Flajolet et al. 2007).
+pub const SOURCE_PRECISION: u32 = 10;
+
+/// Facts about one followed handshake, at its look (1 s after the first SYN) and at its close (3.5 s after).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CohortRecord {
+    /// The protected host.
+    pub target: Address,
+    /// Source unit of the client: the address for IPv4, the /64 for IPv6.
+    pub source: Address,
+    /// When the first SYN came.
+    pub first_syn: Timestamp,
+    /// Destination port.
+    pub port: u16,
+    /// How many handshakes it stands for: 2^shift when it was chosen.
+    pub weight: u32,
+    /// Look or close.
+    pub stage: CohortStage,
+    /// What happened so far.
+    pub outcome: Outcome,
+}
+
+/// When a [`CohortRecord`] was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CohortStage {
+    /// One second after the first SYN.
+    Look,
+    /// Three and a half seconds after it; the handshake is no longer followed.
+    Close,
+}
+
+/// What happened to a handshake, as bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Outcome(pub u8);
+
+impl Outcome {
+    /// The server sent a SYN-ACK.
+    pub const ANSWERED: u8 = 0x01;
+    /// The client proved its address (DETECTION 0.2).
+    pub const FINISHED: u8 = 0x02;
+    /// The client sent the same SYN again, 700 ms or more later.
+    pub const RETRIED: u8 = 0x04;
+    /// The client reset it.
+    pub const CLIENT_RESET: u8 = 0x08;
+    /// The server reset it.
+    pub const SERVER_RESET: u8 = 0x10;
+    /// The client sent anything else than SYN or RST: all that an inbound-only capture can know.
+    pub const CONTINUED: u8 = 0x20;
+
+    /// Tells whether any of the given bits is set.
+    #[must_use]
+    pub const fn any(self, bits: u8) -> bool {
+        self.0 & bits != 0
+    }
+
+    /// Tells whether the client neither finished, nor retried, nor reset, nor went on (DETECTION 2.2, "silent").
+    #[must_use]
+    pub const fn is_silent(self) -> bool {
+        !self.any(Self::FINISHED | Self::RETRIED | Self::CLIENT_RESET | Self::CONTINUED)
+    }
+
+    /// Tells whether the server answered and the client neither finished nor reset.
+    #[must_use]
+    pub const fn is_unfinished(self) -> bool {
+        self.any(Self::ANSWERED) && !self.any(Self::FINISHED | Self::CLIENT_RESET)
+    }
+}
+
+/// A verified connection, at its verification and again when its shape is settled (its end, or 10 s of age).
+///
+/// Contacts are thinned by source hash, per partition, when there are more than a tick may carry: all flows of a chosen
+/// source are kept, and `weight` says how many sources it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// When.
+    pub at: Timestamp,
+    /// Verification or settlement.
+    pub stage: ContactStage,
+    /// Who opened it.
+    pub originator: Address,
+    /// Who was asked.
+    pub responder: Address,
+    /// The responder's port.
+    pub port: u16,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// The originator's country.
+    pub country: Country,
+    /// From originator to responder so far.
+    pub sent: Volume,
+    /// From responder to originator so far.
+    pub received: Volume,
+    /// Payload went both ways: the source may become known.
+    pub served: bool,
+    /// How many sources it stands for.
+    pub weight: u32,
+}
+
+/// When a [`Contact`] was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ContactStage {
+    /// The originator has just proved its address.
+    Verified,
+    /// It ended, or is 10 s old.
+    Settled,
+}
+
+/// Packets to one destination that is not protected, while protection is being learned: the heaviest only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Candidate {
+    /// The destination.
+    pub address: Address,
+    /// Packets in this tick; at most the true count (Misra & Gries 1982).
+    pub packets: u32,
+}
+
+/// The flow table, as gauges and counts of one tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowTick {
+    /// Entries in the table at the end of the tick.
+    pub active: u64,
+    /// Flows admitted in the tick.
+    pub admitted: u64,
+    /// Flows that ended in the tick, by [`crate::flow::EndReason`], in the order of `EndReason::ALL`.
+    pub ended: [u64; 5],
+    /// Packets without a flow: one-way talk.
+    pub unanswered: u64,
+    /// Places taken in the cohort sampler at the end of the tick.
+    pub cohort_active: u64,
+    /// Largest sampling shift of any partition.
+    pub sampler_shift: u32,
+    /// Handshakes that could not be followed because the sampler was full.
+    pub cohort_refused: u64,
+    /// Host places that were not free in a partition: such hosts count in their site only.
+    pub hosts_refused: u64,
+    /// TCP data segments of flows, and those among them that repeated the segment before within 50 ms: SPAN duplicates.
+    pub data_segments: u64,
+    /// See `data_segments`.
+    pub repeated_segments: u64,
+}
+
+/// Everything one shard counted in one tick.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// The tick.
+    pub tick: Tick,
+    /// By protected host, sorted by address.
+    pub hosts: Vec<HostTick>,
+    /// By site, sorted by id.
+    pub sites: Vec<SiteTick>,
+    /// By site and country, sorted.
+    pub origins: Vec<OriginTick>,
+    /// Followed handshakes.
+    pub cohorts: Vec<CohortRecord>,
+    /// Verified connections.
+    pub contacts: Vec<Contact>,
+    /// Heavy destinations, while protection is being learned.
+    pub candidates: Vec<Candidate>,
+    /// The flow table.
+    pub flows: FlowTick,
+}
