@@ -25,6 +25,22 @@ pub struct Accounting {
     pub clock_steps: u64,
 }
 
+impl Accounting {
+    /// Adds the books of another source.
+    pub fn add(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.processed += other.processed;
+        for (reason, count) in &other.discarded {
+            *self.discarded.entry(*reason).or_default() += count;
+        }
+        self.dropped.kernel += other.dropped.kernel;
+        self.dropped.interface += other.dropped.interface;
+        self.bytes += other.bytes;
+        self.late += other.late;
+        self.clock_steps += other.clock_steps;
+    }
+}
+
 /// What the scorer is told of the capture itself with each tick.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CaptureTick {

@@ -52,6 +52,7 @@ pub const fn partition(pair_hash: u64) -> usize {
 
 /// Mixes a value into a secret hash (the folded multiply of wyhash, Wang Yi 2019): as unpredictable as `hash`.
 #[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "the two halves are folded")]
 pub const fn mix(hash: u64, value: u64) -> u64 {
     let product = ((hash ^ 0xa076_1d64_78bd_642f) as u128) * ((value ^ 0xe703_7ed1_a0b4_28db) as u128);
     (product as u64) ^ ((product >> 64) as u64)

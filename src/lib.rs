@@ -11,6 +11,7 @@ pub mod config;
 pub mod country;
 pub mod decode;
 pub mod detect;
+pub mod doctor;
 pub mod export;
 pub mod flow;
 pub mod hash;

@@ -7,6 +7,15 @@
 //! A *watermark* is a promise: no frame older than it is still expected. An idle live link moves its watermark with the
 //! wall clock, so that silence is seen as silence; a file's watermark is its latest time.
 
+pub mod clock;
+pub mod file;
+pub mod live;
+pub mod paced;
+pub mod synthetic;
+mod time_base;
+
+pub use file::{FileOptions, FileSource, open_files};
+
 use crate::time::Timestamp;
 
 /// What the first byte of a frame means (LINKTYPE values of the tcpdump group).
@@ -24,6 +33,21 @@ pub enum LinkType {
     Null,
     /// A link type that is not decoded; its frames are counted and discarded.
     Other(u16),
+}
+
+impl LinkType {
+    /// Takes a LINKTYPE number as capture files write it (<https://www.tcpdump.org/linktypes.html>).
+    #[must_use]
+    pub const fn from_number(number: u16) -> Self {
+        match number {
+            1 => Self::Ethernet,
+            113 => Self::LinuxSll,
+            276 => Self::LinuxSll2,
+            12 | 14 | 101 | 228 | 229 => Self::RawIp,
+            0 | 108 => Self::Null,
+            other => Self::Other(other),
+        }
+    }
 }
 
 /// Which interface of the run a frame came from; files count as interfaces.
