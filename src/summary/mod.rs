@@ -10,17 +10,18 @@ use crate::packet::Protocol;
 use crate::policy::SiteId;
 use crate::time::{Tick, Timestamp};
 
-/// How many ticks a handshake is followed for after its first SYN: 4 s, so that a retry after 3 s is seen.
-pub const AGES: usize = 16;
+mod candidates;
+mod contacts;
+mod hosts;
+mod merge;
+mod partition;
+mod places;
+mod shard;
+mod sites;
+pub mod sketch;
 
-/// Packets and their bytes on the wire.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Volume {
-    /// Packets.
-    pub packets: u64,
-    /// Bytes on the wire.
-    pub bytes: u64,
-}
+pub use crate::flow::{AGES, Outcome, Volume};
+pub use shard::{Memory, Shard, ShardSettings};
 
 /// Outcomes of the sampled handshakes of one host in one tick, by age in ticks.
 ///
@@ -90,7 +91,8 @@ pub struct HostTick {
     pub first_byte: [u32; 16],
     /// Verified connections by country of the client, sorted by country.
     pub verified_from: Vec<(Country, u32)>,
-    /// Inbound SYNs by destination port, the first eight ports seen in the tick, sorted by port; the rest under port 0.
+    /// Inbound SYNs by destination port, sorted by port. Each partition counts the first eight ports it sees in the tick;
+    /// the rest is under port 0.
     pub syn_ports: Vec<(u16, u32)>,
 }
 
@@ -152,43 +154,6 @@ pub enum CohortStage {
     Close,
 }
 
-/// What happened to a handshake, as bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Outcome(pub u8);
-
-impl Outcome {
-    /// The server sent a SYN-ACK.
-    pub const ANSWERED: u8 = 0x01;
-    /// The client proved its address (DETECTION 0.2).
-    pub const FINISHED: u8 = 0x02;
-    /// The client sent the same SYN again, 700 ms or more later.
-    pub const RETRIED: u8 = 0x04;
-    /// The client reset it.
-    pub const CLIENT_RESET: u8 = 0x08;
-    /// The server reset it.
-    pub const SERVER_RESET: u8 = 0x10;
-    /// The client sent anything else than SYN or RST: all that an inbound-only capture can know.
-    pub const CONTINUED: u8 = 0x20;
-
-    /// Tells whether any of the given bits is set.
-    #[must_use]
-    pub const fn any(self, bits: u8) -> bool {
-        self.0 & bits != 0
-    }
-
-    /// Tells whether the client neither finished, nor retried, nor reset, nor went on (DETECTION 2.2, "silent").
-    #[must_use]
-    pub const fn is_silent(self) -> bool {
-        !self.any(Self::FINISHED | Self::RETRIED | Self::CLIENT_RESET | Self::CONTINUED)
-    }
-
-    /// Tells whether the server answered and the client neither finished nor reset.
-    #[must_use]
-    pub const fn is_unfinished(self) -> bool {
-        self.any(Self::ANSWERED) && !self.any(Self::FINISHED | Self::CLIENT_RESET)
-    }
-}
-
 /// A verified connection, at its verification and again when its shape is settled (its end, or 10 s of age).
 ///
 /// Contacts are thinned by source hash, per partition, when there are more than a tick may carry: all flows of a chosen
@@ -244,9 +209,11 @@ pub struct FlowTick {
     pub active: u64,
     /// Flows admitted in the tick.
     pub admitted: u64,
+    /// Flows that found no place, since every candidate for eviction was protected and busy.
+    pub refused: u64,
     /// Flows that ended in the tick, by [`crate::flow::EndReason`], in the order of `EndReason::ALL`.
     pub ended: [u64; 5],
-    /// Packets without a flow: one-way talk.
+    /// Packets that had no flow when they came: one-way talk, and handshakes until the client's third segment.
     pub unanswered: u64,
     /// Places taken in the cohort sampler at the end of the tick.
     pub cohort_active: u64,
@@ -254,7 +221,7 @@ pub struct FlowTick {
     pub sampler_shift: u32,
     /// Handshakes that could not be followed because the sampler was full.
     pub cohort_refused: u64,
-    /// Host places that were not free in a partition: such hosts count in their site only.
+    /// Packets of protected hosts that had no place in their partition: such hosts count in their site only.
     pub hosts_refused: u64,
     /// TCP data segments of flows, and those among them that repeated the segment before within 50 ms: SPAN duplicates.
     pub data_segments: u64,

@@ -1,0 +1,262 @@
+//! A sixty-fourth of the state: everything that fills, evicts or adapts, and the way of a packet through it.
+//!
+//! A partition belongs to exactly one shard, whatever the number of shards, and sees its packets in the order of arrival;
+//! so what it counts does not depend on that number (DESIGN 4). Sums that do not fill anything are kept by the shard and
+//! reached through [`Context`].
+
+mod ending;
+mod established;
+mod unproven;
+
+use crate::address::Address;
+use crate::country::Country;
+use crate::flow::cohort::{Cohort, Handshake, Stage, Tuple};
+use crate::flow::entry::State;
+use crate::flow::key::{FlowKey, Side};
+use crate::flow::limits::micros32;
+use crate::flow::pending::Pending;
+use crate::flow::table::{FlowId, FlowTable};
+use crate::flow::tcp;
+use crate::flow::{EndReason, FlowRecord, Timeouts};
+use crate::hash::{Seed, mix};
+use crate::origin::Origins;
+use crate::packet::{Packet, TcpFlags};
+use crate::policy::{Direction, Policy};
+use crate::summary::candidates::HeavyDestinations;
+use crate::summary::contacts::ContactSampler;
+use crate::summary::hosts::HostBook;
+use crate::summary::places::Places;
+use crate::summary::sites::SiteBook;
+use crate::summary::{Candidate, CohortRecord, CohortStage, FlowTick, ShardSettings, Summary, sketch};
+use crate::time::{Tick, Timestamp};
+
+/// What partitions of a shard share: what they are told, and the sums they count in.
+pub(crate) struct Context<'a> {
+    pub(crate) seed: Seed,
+    pub(crate) policy: &'a Policy,
+    /// Number of the policy, so that flows know when theirs is outdated.
+    pub(crate) epoch: u8,
+    /// Number of the period of distinct sources under way.
+    pub(crate) period: u8,
+    pub(crate) origins: &'a Origins,
+    pub(crate) timeouts: &'a Timeouts,
+    pub(crate) hosts: &'a mut HostBook,
+    pub(crate) sites: &'a mut SiteBook,
+    pub(crate) counts: &'a mut FlowTick,
+}
+
+/// Flows that ended between two ticks and wait for the next: no more than this, so that nothing grows under attack. What
+/// is beyond is counted as ended and has no record.
+const MOST_ENDED: usize = 512;
+/// Separates the sampler's choice from the flow table's use of the same hash.
+const COHORT_KEY: u64 = 0x9e6c_63d0_876a_3f35;
+
+/// A packet with what was found out about it on its way.
+#[derive(Clone, Copy)]
+struct Segment<'a> {
+    packet: &'a Packet,
+    key: FlowKey,
+    side: Side,
+    hash: u64,
+    /// The place of the protected host, if it has one.
+    place: Option<u8>,
+}
+
+impl Segment<'_> {
+    fn now(&self) -> Timestamp {
+        self.packet.timestamp
+    }
+
+    /// Tells whether it carries data of an established connection.
+    fn is_data(&self) -> bool {
+        self.packet.payload_len > 0 && self.packet.flags.0 & (TcpFlags::SYN | TcpFlags::RST) == 0
+    }
+
+    /// Names the handshake it would belong to, the protected host being the server.
+    fn tuple(&self, inbound: bool, place: u8) -> Tuple {
+        let packet = self.packet;
+        let (client, port) =
+            if inbound { (packet.source, packet.destination_port) } else { (packet.destination, packet.source_port) };
+        Tuple { hash: mix(self.hash, COHORT_KEY), client, port, place }
+    }
+}
+
+/// The state of one partition.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    table: FlowTable,
+    pending: Pending,
+    cohort: Cohort,
+    places: Places,
+    contacts: ContactSampler,
+    heavy: HeavyDestinations,
+    /// Handshakes reported since the last tick.
+    reported: Vec<CohortRecord>,
+    /// Flows that ended since the last tick.
+    ended: Vec<FlowRecord>,
+}
+
+impl Partition {
+    pub(crate) fn new(settings: &ShardSettings) -> Self {
+        let key = settings.seed.0[1];
+        let places = Places::new(settings.host_places, key);
+        let cohort = Cohort::new(settings.cohort_capacity, places.most(), settings.pretouch);
+        Self {
+            table: FlowTable::new(settings.flow_capacity, settings.pretouch),
+            pending: Pending::new(settings.pending_capacity, settings.pretouch),
+            reported: Vec::with_capacity(cohort.capacity() / 4),
+            cohort,
+            places,
+            contacts: ContactSampler::new(settings.contacts_per_tick),
+            heavy: HeavyDestinations::new(key),
+            ended: Vec::with_capacity(MOST_ENDED),
+        }
+    }
+
+    /// Bytes reserved for flows, one-way talk and followed handshakes.
+    pub(crate) fn bytes(&self) -> [usize; 3] {
+        [self.table.bytes(), self.pending.bytes(), self.cohort.bytes()]
+    }
+
+    /// Takes one packet.
+    pub(crate) fn observe(&mut self, cx: &mut Context<'_>, packet: &Packet, pair_hash: u64) {
+        let Some((key, side)) = FlowKey::of(packet) else { return self.take_fragment(cx, packet) };
+        let hash = key.hash(pair_hash);
+        let segment = Segment { packet, key, side, hash, place: None };
+        match self.table.find(short(hash), &key) {
+            Some(id) if !self.is_reborn(id, &segment) => self.in_flow(cx, id, segment),
+            Some(id) => {
+                self.end(cx, id, EndReason::EndOfFlow);
+                self.without_flow(cx, segment);
+            }
+            None => self.without_flow(cx, segment),
+        }
+    }
+
+    /// Ends a tick: writes what happened into `summary`, whose lists are appended to.
+    pub(crate) fn close(
+        &mut self,
+        cx: &mut Context<'_>,
+        tick: Tick,
+        leapt: bool,
+        summary: &mut Summary,
+        on_flow: &mut dyn FnMut(FlowRecord),
+    ) {
+        self.sweep(cx, tick, leapt);
+        self.ended.drain(..).for_each(on_flow);
+        self.close_cohort(cx, tick, leapt, &mut summary.cohorts);
+        self.contacts.close(&mut summary.contacts);
+        summary.candidates.extend(self.heavy.drain().map(|(address, packets)| Candidate { address, packets }));
+        self.pending.sweep(tick.number(), micros32(tick.end()));
+        cx.counts.active += self.table.live() as u64;
+        cx.counts.cohort_active += self.cohort.taken() as u64;
+    }
+
+    /// Ends all flows and hands out their records.
+    pub(crate) fn finish(&mut self, cx: &mut Context<'_>, now: Tick, on_flow: &mut dyn FnMut(FlowRecord)) {
+        self.ended.drain(..).for_each(&mut *on_flow);
+        let mut all = self.table.turn(now, true);
+        while let Some(id) = self.table.next_due(&mut all, now, true) {
+            let closed = self.table.get(id).has(State::CLOSED);
+            self.end(cx, id, if closed { EndReason::EndOfFlow } else { EndReason::ForcedEnd });
+            self.ended.drain(..).for_each(&mut *on_flow);
+        }
+    }
+
+    /// Forgets everything that keeps time: the capture clock was set back.
+    pub(crate) fn restart(&mut self, cx: &mut Context<'_>, now: Tick, on_flow: &mut dyn FnMut(FlowRecord)) {
+        self.finish(cx, now, on_flow);
+        self.pending.clear();
+        self.cohort.clear();
+        self.places.forget_followed();
+    }
+
+    fn is_reborn(&self, id: FlowId, segment: &Segment<'_>) -> bool {
+        segment.packet.flags.has(TcpFlags::SYN)
+            && segment.packet.is_tcp()
+            && tcp::is_reborn(self.table.get(id), segment.packet, segment.side)
+    }
+
+    /// Counts a later fragment: without ports it belongs to no flow that could be named.
+    fn take_fragment(&mut self, cx: &mut Context<'_>, packet: &Packet) {
+        let direction = cx.policy.direction(packet.source, packet.destination);
+        self.count(cx, packet, direction, None, 0);
+        count_source(cx, packet, direction);
+        cx.counts.unanswered += 1;
+    }
+
+    fn count(
+        &mut self,
+        cx: &mut Context<'_>,
+        packet: &Packet,
+        direction: Direction,
+        country: Option<Country>,
+        hint: u8,
+    ) -> Option<u8> {
+        if cx.policy.is_learning() && matches!(direction, Direction::Outbound(_) | Direction::Transit) {
+            self.heavy.count(packet.destination);
+        }
+        match direction {
+            Direction::Inbound(site) => {
+                cx.sites.count_inbound(site, country, packet.wire_len);
+                let at = self.place(cx, packet.destination, false, hint)?;
+                let place = self.places.get_mut(at);
+                cx.hosts.count(place.host()).count_inbound(packet);
+                if packet.flags.is_syn() && packet.is_tcp() {
+                    place.count_syn(packet.destination_port);
+                }
+                Some(at)
+            }
+            Direction::Outbound(site) => {
+                cx.sites.count_outbound(site, packet.wire_len);
+                let at = self.place(cx, packet.source, true, hint)?;
+                cx.hosts.count(self.places.get(at).host()).count_outbound(packet);
+                Some(at)
+            }
+            Direction::Internal => {
+                if let Some(site) = cx.policy.site_of(packet.destination) {
+                    cx.sites.count_internal(site, packet.wire_len);
+                }
+                None
+            }
+            Direction::Transit => None,
+        }
+    }
+
+    fn place(&mut self, cx: &mut Context<'_>, address: Address, sends: bool, hint: u8) -> Option<u8> {
+        let place = self.places.place(address, sends, hint, cx.hosts);
+        cx.counts.hosts_refused += u64::from(place.is_none());
+        place
+    }
+}
+
+/// Makes the record of a handshake; one that closes frees its share of the host's places.
+fn report(places: &mut Places, handshake: &Handshake, stage: Stage, now: Timestamp) -> CohortRecord {
+    let place = places.get_mut(handshake.place());
+    let stage = match stage {
+        Stage::Look => CohortStage::Look,
+        Stage::Close => {
+            place.followed = place.followed.saturating_sub(1);
+            CohortStage::Close
+        }
+    };
+    CohortRecord {
+        target: place.address(),
+        source: handshake.source(),
+        first_syn: handshake.first_syn(now),
+        port: handshake.port(),
+        weight: handshake.weight(),
+        stage,
+        outcome: handshake.outcome(),
+    }
+}
+
+fn count_source(cx: &mut Context<'_>, packet: &Packet, direction: Direction) {
+    if let Direction::Inbound(site) = direction {
+        cx.sites.count_source(site, sketch::source_hash(cx.seed, packet.source.source_unit()));
+    }
+}
+
+const fn short(hash: u64) -> u32 {
+    (hash & 0xffff_ffff) as u32
+}

@@ -1,0 +1,145 @@
+//! Packets of known flows: proof, payload, repeated answers and the end.
+
+use super::{Context, Partition, Segment, count_source};
+use crate::flow::entry::{Flow, State};
+use crate::flow::table::{FlowId, reschedule};
+use crate::flow::tcp;
+use crate::packet::Protocol;
+use crate::policy::Direction;
+use crate::summary::{ContactStage, HostTick};
+
+/// The same data segment within this time is a copy made by the mirror port (DETECTION 0.2).
+const COPY_US: u32 = 50_000;
+
+impl Partition {
+    pub(super) fn in_flow(&mut self, cx: &mut Context<'_>, id: FlowId, mut segment: Segment<'_>) {
+        let packet = segment.packet;
+        let flow = self.table.get_mut(id);
+        if flow.epoch != cx.epoch {
+            flow.set_border(cx.policy.site_of(flow.key.low), cx.policy.site_of(flow.key.high), cx.epoch);
+            if flow.has(State::VERIFIED) {
+                flow.country = cx.origins.country(flow.origin());
+            }
+        }
+        let direction = flow.direction(segment.side);
+        if matches!(direction, Direction::Inbound(_)) && flow.period != cx.period {
+            flow.period = cx.period;
+            count_source(cx, packet, direction);
+        }
+        let country = flow.has(State::VERIFIED).then_some(flow.country);
+        let data = packet.is_tcp() && segment.is_data();
+        let (hint, copied) = (flow.place, data && is_copy(flow, &segment));
+        flow.count(packet, segment.side);
+        segment.place = self.count(cx, packet, direction, country, hint);
+        if let Some(place) = segment.place {
+            self.table.get_mut(id).place = place;
+        }
+        if packet.is_tcp() {
+            cx.counts.data_segments += u64::from(data);
+            cx.counts.repeated_segments += u64::from(copied);
+            self.follow(cx, id, &segment, false);
+        } else if packet.payload_len > 0 && packet.protocol != Protocol::TCP {
+            self.table.get_mut(id).set(State::of(State::PAYLOAD, segment.side));
+        }
+    }
+
+    /// Follows a connection by one segment; `finished` when that finished its handshake.
+    pub(super) fn follow(&mut self, cx: &mut Context<'_>, id: FlowId, segment: &Segment<'_>, finished: bool) {
+        let before = self.table.get(id).state;
+        if before & State::VERIFIED == 0 && (finished || tcp::proves(self.table.get(id), segment.packet, segment.side))
+        {
+            self.verify(cx, id, segment, finished);
+        }
+        if segment.is_data() {
+            self.take_data(cx, id, segment);
+        }
+        if segment.packet.flags.is_syn_ack() {
+            self.repeat_answer(cx, id, segment);
+        }
+        if tcp::follow(self.table.get_mut(id), segment.packet, segment.side) {
+            self.settle(cx, id, segment.now());
+        }
+        let changed = before ^ self.table.get(id).state;
+        if changed & (State::VERIFIED | State::CLOSED | State::both(State::FIN)) != 0 {
+            reschedule(&mut self.table, id, cx.timeouts);
+        }
+    }
+
+    pub(super) fn verify(&mut self, cx: &mut Context<'_>, id: FlowId, segment: &Segment<'_>, finished: bool) {
+        let flow = self.table.get_mut(id);
+        flow.set(State::VERIFIED);
+        flow.country = cx.origins.country(flow.origin());
+        let flow = *flow;
+        if let Some(at) = self.server_place(&flow, segment) {
+            cx.hosts.count(self.places.get(at).host()).count_verified(flow.country);
+            if !finished {
+                self.prove_handshake(cx, at, segment);
+            }
+        }
+        self.contact(cx, &flow, ContactStage::Verified, segment.now());
+    }
+
+    /// The capture missed the client's ACK, and what follows proves that there was one.
+    pub(super) fn prove_handshake(&mut self, cx: &mut Context<'_>, at: u8, segment: &Segment<'_>) {
+        let inbound = segment.packet.destination == self.places.get(at).address();
+        let tuple = segment.tuple(inbound, at);
+        for (weight, event) in self.cohort.prove(&tuple, segment.now()).into_iter().flatten() {
+            self.host(cx, at).cohort.count(weight, event);
+        }
+    }
+
+    pub(super) fn take_data(&mut self, cx: &mut Context<'_>, id: FlowId, segment: &Segment<'_>) {
+        let flow = self.table.get_mut(id);
+        let asks = segment.side == flow.originator();
+        if flow.has(State::of(State::PAYLOAD, segment.side)) && (asks || flow.has(State::SERVED)) {
+            return;
+        }
+        let age = flow.age_us(segment.now());
+        let first = !flow.has(State::of(State::PAYLOAD, segment.side));
+        flow.set(State::of(State::PAYLOAD, segment.side));
+        if first && asks {
+            flow.asked_us = age;
+        }
+        let served = !asks && flow.has(State::VERIFIED) && !flow.has(State::SERVED);
+        if served {
+            flow.set(State::SERVED);
+        }
+        let asked = flow.has(State::HANDSHAKE | State::of(State::PAYLOAD, segment.side.other()));
+        let (flow, waited) = (*flow, age.saturating_sub(flow.asked_us));
+        let Some(at) = self.server_place(&flow, segment) else { return };
+        let host = self.host(cx, at);
+        host.client_data += u32::from(first && asks);
+        host.served += u32::from(served);
+        if first && !asks && asked {
+            host.count_first_byte(waited);
+        }
+    }
+
+    pub(super) fn repeat_answer(&mut self, cx: &mut Context<'_>, id: FlowId, segment: &Segment<'_>) {
+        let flow = *self.table.get(id);
+        let Some(at) = self.server_place(&flow, segment) else { return };
+        if segment.side == flow.originator() {
+            return;
+        }
+        let tuple = segment.tuple(false, at);
+        if let Some((weight, event)) = self.cohort.syn_ack(&tuple, segment.packet.sequence, segment.now()) {
+            self.host(cx, at).cohort.count(weight, event);
+        }
+    }
+
+    /// Returns the protected host's place when the flow was opened from outside.
+    pub(super) fn server_place(&self, flow: &Flow, segment: &Segment<'_>) -> Option<u8> {
+        segment.place.filter(|_| matches!(flow.opened(), Direction::Inbound(_)))
+    }
+
+    pub(super) fn host<'a>(&self, cx: &'a mut Context<'_>, at: u8) -> &'a mut HostTick {
+        cx.hosts.count(self.places.get(at).host())
+    }
+}
+
+fn is_copy(flow: &Flow, segment: &Segment<'_>) -> bool {
+    let packet = segment.packet;
+    flow.has(State::of(State::PAYLOAD, segment.side))
+        && flow.sequence_end[segment.side.index()] == packet.sequence_end()
+        && flow.idle_us(packet.timestamp) <= COPY_US
+}

@@ -1,0 +1,198 @@
+//! A shard: whole partitions and the sums they count in. A plain struct without threads or channels.
+//!
+//! It is given the packets of its partitions in the order of arrival, and a tick at a time it is closed: flows expire,
+//! samplers adapt, and everything counted is handed out as a [`Summary`]. Time comes from packets and ticks only.
+
+use std::sync::Arc;
+
+use crate::flow::{FlowRecord, Timeouts};
+use crate::hash::{PARTITIONS, Seed, partition};
+use crate::origin::Origins;
+use crate::packet::Packet;
+use crate::policy::Policy;
+use crate::summary::hosts::HostBook;
+use crate::summary::partition::{Context, Partition};
+use crate::summary::sites::{SiteBook, source_period};
+use crate::summary::{FlowTick, Summary};
+use crate::time::{TICKS_PER_SECOND, Tick, Timestamp};
+
+/// Sizes and times of all shards together; each partition gets its sixty-fourth, however many shards there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShardSettings {
+    /// The key of every hash.
+    pub seed: Seed,
+    /// Entries of the flow table, rounded to a power of two of at least 512; 1,048,576 are 106 MiB.
+    pub flow_capacity: usize,
+    /// Conversations of which the first packets are remembered until they are flows, rounded alike; 1,048,576 are 22 MiB.
+    pub pending_capacity: usize,
+    /// Handshakes followed at once (DETECTION 2.2), at least 256; 65,536 are 2 MiB.
+    pub cohort_capacity: usize,
+    /// Protected hosts that a partition counts one by one, at most 255.
+    pub host_places: usize,
+    /// Contacts that a partition reports in one tick.
+    pub contacts_per_tick: usize,
+    /// When silent flows end.
+    pub timeouts: Timeouts,
+    /// Whether memory is touched at start, as a live run wants, or on use.
+    pub pretouch: bool,
+}
+
+impl Default for ShardSettings {
+    fn default() -> Self {
+        Self {
+            seed: Seed::default(),
+            flow_capacity: 1 << 20,
+            pending_capacity: 1 << 20,
+            cohort_capacity: 1 << 16,
+            host_places: 128,
+            contacts_per_tick: 48,
+            timeouts: Timeouts::default(),
+            pretouch: false,
+        }
+    }
+}
+
+/// Bytes that a shard has reserved, by store. They never change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// The flow table.
+    pub flows: usize,
+    /// First packets of conversations that are not flows yet.
+    pub pending: usize,
+    /// The SYN cohort sampler.
+    pub cohorts: usize,
+}
+
+/// No partition here.
+const ELSEWHERE: u8 = u8::MAX;
+/// A leap of time after which every deadline is looked at: an hour, less than deadlines can tell apart.
+const LEAP_TICKS: u64 = 3_600 * TICKS_PER_SECOND;
+
+/// The state of some partitions.
+#[derive(Debug)]
+pub struct Shard {
+    seed: Seed,
+    timeouts: Timeouts,
+    origins: Arc<Origins>,
+    policy: Arc<Policy>,
+    epoch: u8,
+    period: u8,
+    /// Where each partition of the run is among ours.
+    places: [u8; PARTITIONS],
+    partitions: Vec<Partition>,
+    hosts: HostBook,
+    sites: SiteBook,
+    counts: FlowTick,
+    closed: Option<Tick>,
+}
+
+impl Shard {
+    /// Builds a shard for the given partitions (0..64); memory is reserved here and nowhere else.
+    #[must_use]
+    pub fn new(
+        settings: &ShardSettings,
+        partitions: impl IntoIterator<Item = usize>,
+        origins: Arc<Origins>,
+        policy: Arc<Policy>,
+    ) -> Self {
+        let mut places = [ELSEWHERE; PARTITIONS];
+        let mut own: Vec<usize> = partitions.into_iter().filter(|number| *number < PARTITIONS).collect();
+        own.sort_unstable();
+        own.dedup();
+        for (place, number) in own.iter().enumerate() {
+            places[*number] = u8::try_from(place).unwrap_or(ELSEWHERE);
+        }
+        let mut sites = SiteBook::default();
+        sites.adopt(policy.sites().len());
+        Self {
+            seed: settings.seed,
+            timeouts: settings.timeouts.bounded(),
+            origins,
+            policy,
+            epoch: 0,
+            period: 0,
+            places,
+            partitions: own.iter().map(|_| Partition::new(settings)).collect(),
+            hosts: HostBook::default(),
+            sites,
+            counts: FlowTick::default(),
+            closed: None,
+        }
+    }
+
+    /// Returns how much memory is reserved.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        let mut memory = Memory::default();
+        for [flows, pending, cohorts] in self.partitions.iter().map(Partition::bytes) {
+            memory.flows += flows;
+            memory.pending += pending;
+            memory.cohorts += cohorts;
+        }
+        memory
+    }
+
+    /// Takes a packet, whose addresses hash to `pair_hash` ([`Seed::pair`]). One of another shard's partition is ignored.
+    pub fn observe(&mut self, packet: &Packet, pair_hash: u64) {
+        let place = usize::from(self.places[partition(pair_hash)]);
+        let (partitions, mut context) = self.split();
+        if let Some(partition) = partitions.get_mut(place) {
+            partition.observe(&mut context, packet, pair_hash);
+        }
+    }
+
+    /// Takes a new policy, which rules from the next packet on. Called at the boundary of a tick, in the same one in every
+    /// shard. Known sites keep their ids.
+    pub fn adopt(&mut self, policy: Arc<Policy>) {
+        self.sites.adopt(policy.sites().len());
+        self.policy = policy;
+        self.epoch = self.epoch.wrapping_add(1);
+    }
+
+    /// Ends a tick: fills `summary` with what was counted, reusing its buffers, and hands out the flows that ended. Then
+    /// counts begin anew.
+    ///
+    /// A tick before the last one means that the capture clock was set back: all flows end, as [`Shard::finish`] ends them,
+    /// and handshakes under way are forgotten without an outcome.
+    pub fn close(&mut self, tick: Tick, summary: &mut Summary, on_flow: &mut dyn FnMut(FlowRecord)) {
+        let last = self.closed.replace(tick).unwrap_or(tick);
+        let (leapt, set_back) = (tick.since(last) > LEAP_TICKS, tick < last);
+        summary.clear_lists();
+        summary.tick = tick;
+        let (partitions, mut context) = self.split();
+        for partition in partitions {
+            if set_back {
+                partition.restart(&mut context, tick, on_flow);
+            }
+            partition.close(&mut context, tick, leapt, summary, on_flow);
+        }
+        self.hosts.close(&mut summary.hosts);
+        self.sites.close(tick, &mut summary.sites, &mut summary.origins);
+        self.period = source_period(tick.next());
+        summary.flows = std::mem::take(&mut self.counts);
+        summary.sort();
+    }
+
+    /// Ends the run: hands out every flow still in the table, as [`crate::flow::EndReason::ForcedEnd`] unless it was over.
+    pub fn finish(&mut self, now: Timestamp, on_flow: &mut dyn FnMut(FlowRecord)) {
+        let (partitions, mut context) = self.split();
+        for partition in partitions {
+            partition.finish(&mut context, now.tick(), on_flow);
+        }
+    }
+
+    fn split(&mut self) -> (&mut [Partition], Context<'_>) {
+        let context = Context {
+            seed: self.seed,
+            policy: &self.policy,
+            epoch: self.epoch,
+            period: self.period,
+            origins: &self.origins,
+            timeouts: &self.timeouts,
+            hosts: &mut self.hosts,
+            sites: &mut self.sites,
+            counts: &mut self.counts,
+        };
+        (&mut self.partitions, context)
+    }
+}
