@@ -1,17 +1,30 @@
 //! From merged summaries to findings: rolls the windows, runs the detectors, then lets the baselines learn.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::address::{Address, Prefix};
 use crate::capture::CaptureTick;
 use crate::country::Country;
+use crate::detect::budget::Lines;
 use crate::detect::finding::Finding;
-use crate::detect::minute::MinuteVerdict;
-use crate::policy::Policy;
-use crate::summary::Summary;
-use crate::time::Timestamp;
+use crate::detect::minute::{MinuteSums, MinuteVerdict};
+use crate::detect::protection::{HomeFinder, Protection};
+use crate::detect::sensor_blind::SensorBlind;
+use crate::detect::view::{Situation, View};
+use crate::detect::{foreign_surge, outage, overload, rush, syn_flood};
+use crate::hash::Seed;
+use crate::kind::AlertKind;
+use crate::policy::{Direction, Policy, SiteId};
+use crate::summary::{Contact, ContactStage, HostTick, Summary};
+use crate::time::{Tick, Timestamp};
+use crate::window::foreign::Foreign;
+use crate::window::known::Known;
+use crate::window::scanners::Scanners;
+use crate::window::subject::{self, Subject};
 
 /// Settings of all windows and detectors.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Countries counted as domestic, overseas codes included; empty means: decide from verified clients (DETECTION 0.2).
     pub home: Vec<Country>,
@@ -23,6 +36,14 @@ pub struct Settings {
     pub backlog: u32,
     /// Prefixes of proxies, CDNs and load balancers: no origin and no per-source tests for them.
     pub proxies: Vec<crate::address::Prefix>,
+}
+
+impl Default for Settings {
+    /// One false alarm a week (DETECTION 0.2); the SYN queue of a Linux server of the middle size (tcp(7),
+    /// `tcp_max_syn_backlog`).
+    fn default() -> Self {
+        Self { home: Vec::new(), false_alarms_per_week: 1.0, capacity: Vec::new(), backlog: 1_024, proxies: Vec::new() }
+    }
 }
 
 /// A detector's alarm ratio on a site: 1 is the alert line.
@@ -73,41 +94,616 @@ pub struct TickOutput {
 #[derive(Debug)]
 pub struct Engine {
     settings: Settings,
+    lines: Lines,
+    policy: Arc<Policy>,
+    protection: Protection,
+    home: Vec<Country>,
+    home_finder: HomeFinder,
+    /// When home was decided; levels by country begin there.
+    home_since: Option<Tick>,
+    seed: Seed,
+    known: Known,
+    scanners: Scanners,
+    sensor: SensorBlind,
+    hosts: BTreeMap<Address, Watched>,
+    /// Configured sites, each as the sum of its hosts.
+    sites: BTreeMap<SiteId, WatchedSite>,
+    /// Served connections a second of a whole site in good health: the largest ten seconds seen.
+    capacity: BTreeMap<SiteId, f64>,
+    minutes: BTreeMap<SiteId, MinuteSums>,
+    minute: Option<u64>,
+    data_segments: (f64, f64),
+    quiet_ticks: u32,
+    first_tick: Option<Tick>,
+    armed_at: Option<Tick>,
+    judged_until: Option<Tick>,
     output: TickOutput,
 }
 
+/// A subject and what its detectors remember.
+#[derive(Debug)]
+struct Watched {
+    subject: Subject,
+    foreign: foreign_surge::Memory,
+    situation: Situation,
+    /// The same of this subject alone.
+    capacity: f64,
+    /// The last tick at which an attack on it fired.
+    attacked_at: Option<Tick>,
+}
+
+impl Watched {
+    fn new(prefix: Prefix, site: SiteId, is_aggregate: bool, tick: Tick) -> Self {
+        Self {
+            subject: Subject::new(prefix, site, is_aggregate, tick),
+            foreign: foreign_surge::Memory::default(),
+            situation: Situation::default(),
+            capacity: 0.0,
+            attacked_at: None,
+        }
+    }
+}
+
+/// A site as a whole.
+#[derive(Debug)]
+struct WatchedSite {
+    watched: Watched,
+    /// Packets to each of its prefixes, fading: the busiest one stands for the site in alerts.
+    packets: Vec<(Prefix, f64)>,
+    speaks: Speaks,
+}
+
+/// When a site may speak: only of what none of its hosts shows by itself.
+#[derive(Debug, Default)]
+struct Speaks {
+    /// By kind, when a host was last loud.
+    host_loud: BTreeMap<AlertKind, Tick>,
+    /// By kind, since when the site would have spoken.
+    waiting: BTreeMap<AlertKind, Tick>,
+}
+
+/// Ticks for which a host that was loud keeps its site silent: a minute. And those for which a site waits for a host.
+const HOST_SPEAKS_FOR: u64 = 240;
+const SITE_WAITS: u64 = 4;
+
+impl Speaks {
+    /// Tells whether the site's finding is said, when the loudest host's alarm ratio for its kind is `loudest_host`.
+    fn allows(&mut self, now: Tick, finding: &Finding, loudest_host: f64) -> bool {
+        if loudest_host >= 0.5 {
+            self.host_loud.insert(finding.kind, now);
+        }
+        if !finding.fires() {
+            self.waiting.remove(&finding.kind);
+        }
+        let since = *self.waiting.entry(finding.kind).or_insert(now);
+        let host_speaks = self.host_loud.get(&finding.kind).is_some_and(|at| now.since(*at) <= HOST_SPEAKS_FOR);
+        let of_hosts_only = matches!(finding.kind, AlertKind::Rush | AlertKind::Outage);
+        !host_speaks && !of_hosts_only && (now.since(since) >= SITE_WAITS || !finding.fires())
+    }
+}
+
+impl WatchedSite {
+    fn new(prefix: Prefix, site: SiteId, tick: Tick) -> Self {
+        Self { watched: Watched::new(prefix, site, true, tick), packets: Vec::new(), speaks: Speaks::default() }
+    }
+
+    fn count(&mut self, prefix: Prefix, packets: u64) {
+        let place = self.packets.iter().position(|(known, _)| *known == prefix).unwrap_or_else(|| {
+            self.packets.push((prefix, 0.0));
+            self.packets.len() - 1
+        });
+        self.packets[place].1 += packets as f64;
+    }
+
+    /// Names the site by its busiest prefix; while something alarms the name stays, since alerts are told apart by it.
+    fn choose_prefix(&mut self) {
+        self.packets.iter_mut().for_each(|(_, packets)| *packets *= 0.98);
+        if self.watched.subject.is_quiet() {
+            let busiest = self.packets.iter().copied().reduce(|a, b| if b.1 > a.1 { b } else { a });
+            self.watched.subject.prefix = busiest.map_or(self.watched.subject.prefix, |(prefix, _)| prefix);
+        }
+    }
+}
+
+/// Hosts watched one by one; what does not fit counts in its prefix.
+const MOST_HOSTS: usize = 256;
+
+/// Ticks for which an attack colours its site after it last fired: ten seconds.
+const ATTACK_LINGERS: u64 = 40;
+
+/// A host unseen for so long may lose its place: fifteen minutes.
+const FORGET_AFTER: u64 = 3_600;
+
 impl Engine {
-    /// Builds the engine.
+    /// Builds the engine. `seed` keys its tables.
     #[must_use]
-    pub fn new(settings: Settings, _policy: Arc<Policy>) -> Self {
-        Self { settings, output: TickOutput::default() }
+    pub fn new(settings: Settings, policy: Arc<Policy>, seed: Seed) -> Self {
+        Self {
+            lines: Lines::new(&settings),
+            home: settings.home.clone(),
+            policy,
+            protection: Protection::default(),
+            home_finder: HomeFinder::default(),
+            home_since: None,
+            seed,
+            known: Known::new(seed),
+            scanners: Scanners::new(seed),
+            sensor: SensorBlind::default(),
+            hosts: BTreeMap::new(),
+            sites: BTreeMap::new(),
+            capacity: BTreeMap::new(),
+            minutes: BTreeMap::new(),
+            minute: None,
+            data_segments: (0.0, 0.0),
+            quiet_ticks: 0,
+            first_tick: None,
+            armed_at: None,
+            judged_until: None,
+            output: TickOutput::default(),
+            settings,
+        }
     }
 
     /// Takes one tick, merged over all shards. Ticks come in order, without holes except where `capture.gap` is set.
-    pub fn observe(&mut self, _summary: &Summary, _capture: &CaptureTick) -> &TickOutput {
+    pub fn observe(&mut self, summary: &Summary, capture: &CaptureTick) -> &TickOutput {
+        let tick = summary.tick;
+        self.first_tick.get_or_insert(tick);
+        self.judged_until = Some(tick);
+        self.output = TickOutput::default();
+        if capture.gap {
+            self.restart(tick);
+        }
+        self.sensor.observe(capture);
+        self.roll_minute(tick);
+        if self.policy.is_learning()
+            && let Some(policy) = self.protection.observe(summary)
+        {
+            self.policy = Arc::clone(&policy);
+            self.output.policy = Some(policy);
+        }
+        self.find_home(summary);
+        self.observe_sources(summary);
+        self.observe_hosts(summary);
+        self.observe_sites(summary);
+        self.detect(tick, summary);
+        self.learn(tick);
         &self.output
     }
 
     /// Tells whether nothing is alarming, so that silence may be skipped (DESIGN 4).
     #[must_use]
-    pub fn is_quiet(&self) -> bool {
-        true
+    pub const fn is_quiet(&self) -> bool {
+        self.quiet_ticks >= 40
     }
 
-    /// Returns the home countries.
+    /// Returns the home countries and how they were found.
     #[must_use]
     pub fn home(&self) -> Home {
-        Home { countries: self.settings.home.clone(), how: "configured".to_owned() }
+        let how = match &self.home_finder.outcome {
+            _ if !self.settings.home.is_empty() => "configured".to_owned(),
+            Some(Ok(country)) => format!("decided from verified clients: most are registered in {country}"),
+            Some(Err(reason)) => format!("unknown: {reason}"),
+            None => "unknown: fewer than three minutes of verified clients were seen; give --home".to_owned(),
+        };
+        Home { countries: self.home.clone(), how }
     }
 
     /// Tells which detectors are at work, and why the others are not.
     #[must_use]
     pub fn armed(&self) -> Vec<Armed> {
-        Vec::new()
+        let start = self.first_tick.map(Tick::start);
+        let history = self.armed_at.map(Tick::start);
+        let at_once = |detector| Armed {
+            detector,
+            since: start,
+            why_not: start.is_none().then(|| "nothing was captured".to_owned()),
+        };
+        let needs_history = |detector| Armed {
+            detector,
+            since: history,
+            why_not: history.is_none().then(|| "no protected host was seen for 180 s".to_owned()),
+        };
+        let home_known = !self.home.is_empty();
+        // Levels by country begin when home is known.
+        let origins = match self.home_since {
+            Some(decided) => {
+                self.judged_until.filter(|now| now.since(decided) >= 760).map(|_| decided.plus(760).start())
+            }
+            None => history,
+        };
+        let foreign = Armed {
+            detector: "foreign_surge",
+            since: origins.filter(|_| home_known),
+            why_not: if home_known { needs_history("").why_not } else { Some(format!("home is {}", self.home().how)) },
+        };
+        vec![
+            at_once("syn_flood"),
+            needs_history("syn_surge"),
+            foreign,
+            needs_history("rush"),
+            at_once("overload"),
+            needs_history("outage"),
+            at_once("sensor_blind"),
+        ]
+    }
+
+    /// Returns what is protected now, learned hosts included.
+    #[must_use]
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy)
     }
 
     /// Ends the run: the minute under way is judged and returned.
     pub fn finish(&mut self, _end: Timestamp) -> Vec<MinuteVerdict> {
-        Vec::new()
+        self.output = TickOutput::default();
+        self.close_minute();
+        std::mem::take(&mut self.output.minutes)
     }
+
+    /// Restarts windows and tests after a gap: what lies before it says nothing about what comes.
+    fn restart(&mut self, tick: Tick) {
+        self.sensor.restart();
+        for watched in self.hosts.values_mut().chain(self.sites.values_mut().map(|site| &mut site.watched)) {
+            watched.subject.restart(tick);
+            watched.foreign = foreign_surge::Memory::default();
+        }
+    }
+
+    fn find_home(&mut self, summary: &Summary) {
+        if !self.settings.home.is_empty() {
+            return;
+        }
+        let (policy, proxies) = (Arc::clone(&self.policy), &self.settings.proxies);
+        self.home_finder.observe(summary.tick, &summary.contacts, |contact| {
+            matches!(policy.direction(contact.originator, contact.responder), Direction::Inbound(_))
+                && !proxies.iter().any(|prefix| prefix.contains(contact.originator))
+        });
+        if let Some(Ok(country)) = &self.home_finder.outcome
+            && self.home.is_empty()
+        {
+            self.home = crate::origin::Home::with_overseas(&[*country]).countries().to_vec();
+            self.home_since = Some(summary.tick);
+            self.forget_origins();
+        }
+    }
+
+    /// Before home was known every country was abroad: what was learned of origins is begun anew.
+    fn forget_origins(&mut self) {
+        for watched in self.hosts.values_mut().chain(self.sites.values_mut().map(|site| &mut site.watched)) {
+            watched.subject.foreign = Foreign::default();
+            watched.foreign = foreign_surge::Memory::default();
+            let subject = &mut watched.subject;
+            std::mem::swap(&mut subject.shapes_home, &mut subject.shapes_abroad);
+        }
+    }
+
+    /// Per-source knowledge first, so that the same tick's records are judged with it.
+    fn observe_sources(&mut self, summary: &Summary) {
+        self.known.advance(summary.tick);
+        for record in &summary.cohorts {
+            self.scanners.observe(summary.tick, record);
+        }
+        for contact in summary.contacts.iter().filter(|c| c.stage == ContactStage::Settled && c.served) {
+            if self.policy.site_of(contact.responder).is_some() {
+                self.known.learn(summary.tick, contact.originator.source_unit());
+            }
+        }
+        self.data_segments.0 = self.data_segments.0 * 0.99 + summary.flows.data_segments as f64;
+        self.data_segments.1 = self.data_segments.1 * 0.99 + summary.flows.repeated_segments as f64;
+    }
+
+    fn observe_hosts(&mut self, summary: &Summary) {
+        let tick = summary.tick;
+        for host in &summary.hosts {
+            self.make_room(tick, host);
+        }
+        for record in &summary.cohorts {
+            let (known, scanner) = (self.known.contains(record.source), self.scanners.contains(record.source));
+            if let Some(watched) = self.hosts.get_mut(&record.target) {
+                watched.subject.records.observe(record, known, scanner);
+            }
+            if let Some(site) = self.policy.site_of(record.target).and_then(|site| self.sites.get_mut(&site)) {
+                site.watched.subject.records.observe(record, known, scanner);
+            }
+        }
+        for contact in &summary.contacts {
+            self.observe_contact(tick, contact);
+        }
+        let refused = summary.flows.cohort_refused > 0;
+        let (home, idle) = (&self.home, HostTick::default());
+        for (address, watched) in &mut self.hosts {
+            let host = summary.hosts.binary_search_by_key(address, |host| host.address).ok();
+            let host = host.map_or(&idle, |place| &summary.hosts[place]);
+            watched.subject.observe(tick, host, refused, |country| home.contains(&country));
+        }
+    }
+
+    fn observe_contact(&mut self, tick: Tick, contact: &Contact) {
+        if !matches!(self.policy.direction(contact.originator, contact.responder), Direction::Inbound(_))
+            || self.settings.proxies.iter().any(|prefix| prefix.contains(contact.originator))
+        {
+            return;
+        }
+        let from_home = self.home.contains(&contact.country);
+        let host = self.hosts.get_mut(&contact.responder);
+        let site = self.policy.site_of(contact.responder).and_then(|site| self.sites.get_mut(&site));
+        for watched in host.into_iter().chain(site.map(|site| &mut site.watched)) {
+            let subject = &mut watched.subject;
+            let shapes = if from_home { &mut subject.shapes_home } else { &mut subject.shapes_abroad };
+            match contact.stage {
+                ContactStage::Verified => shapes.verify(self.seed, contact),
+                ContactStage::Settled => shapes.settle(tick, contact),
+            }
+        }
+    }
+
+    /// Gives a host a place of its own, if it may have one.
+    fn make_room(&mut self, tick: Tick, host: &HostTick) {
+        if self.hosts.contains_key(&host.address) || host.inbound.packets == 0 {
+            return;
+        }
+        let Some(site) = self.policy.site_of(host.address) else { return };
+        if self.hosts.len() >= MOST_HOSTS {
+            let speaks = |watched: &Watched| watched.subject.verified.per_second() > 0.0 || watched.situation.flood;
+            let idle = |watched: &Watched| tick.since(watched.subject.last_seen) > FORGET_AFTER;
+            let wants = host.verified > 0 || host.syn >= 20;
+            let loser = self
+                .hosts
+                .iter()
+                .filter(|(_, watched)| idle(watched) || (wants && !speaks(watched)))
+                .min_by_key(|(address, watched)| (watched.subject.last_seen, **address))
+                .map(|(address, _)| *address);
+            let Some(loser) = loser else { return };
+            self.hosts.remove(&loser);
+        }
+        self.hosts.insert(host.address, Watched::new(host.address.host_prefix(), site, false, tick));
+    }
+
+    /// Sites are the sum of their hosts, for what no single host shows: a flood spread thin over a prefix, or the two
+    /// halves of a server that answers over IPv4 and IPv6.
+    fn observe_sites(&mut self, summary: &Summary) {
+        let tick = summary.tick;
+        let mut sums: BTreeMap<SiteId, HostTick> = BTreeMap::new();
+        for host in &summary.hosts {
+            let Some(prefix) = self.policy.prefix_of(host.address).filter(|prefix| !prefix.is_host()) else { continue };
+            let Some(id) = self.policy.site_of(host.address) else { continue };
+            subject::add_host(sums.entry(id).or_default(), host);
+            let site = self.sites.entry(id).or_insert_with(|| WatchedSite::new(prefix, id, tick));
+            site.count(prefix, host.inbound.packets);
+        }
+        let refused = summary.flows.cohort_refused > 0;
+        let (home, idle) = (&self.home, HostTick::default());
+        for (id, site) in &mut self.sites {
+            let sum = sums.get(id).unwrap_or(&idle);
+            site.watched.subject.observe(tick, sum, refused, |country| home.contains(&country));
+            site.choose_prefix();
+        }
+    }
+
+    fn detect(&mut self, tick: Tick, summary: &Summary) {
+        let mut scores: BTreeMap<(&'static str, SiteId), f64> = BTreeMap::new();
+        let mut loudest_in: BTreeMap<(AlertKind, SiteId), f64> = BTreeMap::new();
+        let view = self.view(tick, summary);
+        let attacked = self.attacked_sites(tick);
+        let mut findings = Vec::new();
+        for watched in self.hosts.values_mut() {
+            let view = View { site_attacked: attacked.contains(&watched.subject.site), ..view.clone() };
+            let capacity = configured_capacity(&self.settings, &self.policy, watched.subject.site);
+            let view = View { capacity: capacity.or(Some(watched.capacity).filter(|c| *c > 0.0)), ..view.clone() };
+            for finding in judge(&view, watched) {
+                let ratio = if finding.gates_hold { finding.ratio() } else { finding.ratio().min(0.99) };
+                let score = scores.entry((finding.kind.name(), watched.subject.site)).or_default();
+                *score = score.max(ratio);
+                // A host whose gates do not hold says nothing, so it must not speak for its site either.
+                if finding.gates_hold {
+                    let loudest = loudest_in.entry((finding.kind, watched.subject.site)).or_default();
+                    *loudest = loudest.max(finding.ratio());
+                }
+                findings.push(finding);
+            }
+        }
+        for (site, WatchedSite { watched, speaks, .. }) in &mut self.sites {
+            let capacity = configured_capacity(&self.settings, &self.policy, watched.subject.site);
+            let view = View { capacity: capacity.or(Some(watched.capacity).filter(|c| *c > 0.0)), ..view.clone() };
+            for finding in judge(&view, watched) {
+                let own = loudest_in.get(&(finding.kind, *site)).copied().unwrap_or(0.0);
+                if speaks.allows(tick, &finding, own) {
+                    findings.push(finding);
+                }
+            }
+        }
+        findings.extend(self.sensor.detect(tick.end()));
+        self.quiet_ticks =
+            if findings.iter().any(|f| f.ratio() >= 0.5) { 0 } else { self.quiet_ticks.saturating_add(1) };
+        self.sum_minutes();
+        self.output.findings = findings;
+        self.output.scores = scores
+            .into_iter()
+            .map(|((detector, site), ratio)| Score { detector, site: self.policy.name(site), ratio })
+            .collect();
+    }
+
+    /// Sites of which some host was under attack in the last ten seconds: its neighbours often share a machine or a link,
+    /// and what is usual is not learned from such a time.
+    fn attacked_sites(&self, now: Tick) -> Vec<SiteId> {
+        let attacked = |watched: &&Watched| watched.attacked_at.is_some_and(|at| now.since(at) <= ATTACK_LINGERS);
+        self.hosts
+            .values()
+            .chain(self.sites.values().map(|site| &site.watched))
+            .filter(attacked)
+            .map(|watched| watched.subject.site)
+            .collect()
+    }
+
+    fn view(&self, tick: Tick, summary: &Summary) -> View {
+        View {
+            tick,
+            lines: self.lines,
+            policy: Arc::clone(&self.policy),
+            loss_share: self.sensor.loss_share(),
+            duplicate_share: self.data_segments.1 / self.data_segments.0.max(1.0),
+            sampler_shift: summary.flows.sampler_shift,
+            backlog: if self.settings.backlog > 0 { f64::from(self.settings.backlog) } else { 1_024.0 },
+            capacity: None,
+            site_attacked: false,
+            home_known: !self.home.is_empty(),
+        }
+    }
+
+    /// Every ten seconds, each subject at its own tick of them so that the work is spread.
+    fn learn(&mut self, tick: Tick) {
+        if tick.closes_period(40) {
+            self.measure_capacity();
+        }
+        let attacked = self.attacked_sites(tick);
+        for (index, watched) in
+            self.hosts.values_mut().chain(self.sites.values_mut().map(|site| &mut site.watched)).enumerate()
+        {
+            if attacked.contains(&watched.subject.site) {
+                watched.subject.alarm_ratio = watched.subject.alarm_ratio.max(1.0);
+            }
+            let quiet = watched.subject.is_quiet();
+            watched.subject.shapes_abroad.roll(tick, quiet);
+            watched.subject.shapes_home.roll(tick, quiet);
+            if (tick.number() + index as u64).is_multiple_of(40) {
+                watched.subject.learn();
+                if !watched.situation.unhealthy && watched.subject.served.is_full() {
+                    watched.capacity = watched.capacity.max(watched.subject.served.per_second());
+                }
+                if watched.subject.syns.usual().is_some() {
+                    self.armed_at.get_or_insert(tick);
+                }
+            }
+        }
+    }
+
+    /// Notes what each site as a whole serves, while all of its hosts are well.
+    fn measure_capacity(&mut self) {
+        let mut served: BTreeMap<SiteId, (f64, bool)> = BTreeMap::new();
+        for watched in self.hosts.values() {
+            let (sum, well) = served.entry(watched.subject.site).or_insert((0.0, true));
+            *sum += watched.subject.served.per_second();
+            *well &= !watched.situation.unhealthy && watched.subject.served.is_full();
+        }
+        for (site, (sum, _)) in served.into_iter().filter(|(_, (_, well))| *well) {
+            let best = self.capacity.entry(site).or_default();
+            *best = best.max(sum);
+        }
+    }
+
+    fn roll_minute(&mut self, tick: Tick) {
+        let minute = tick.number() / 240;
+        if self.minute.is_some_and(|current| current != minute) {
+            self.close_minute();
+        }
+        self.minute = Some(minute);
+    }
+
+    fn close_minute(&mut self) {
+        let Some(minute) = self.minute else { return };
+        for (site, sums) in std::mem::take(&mut self.minutes) {
+            let seen = self.capacity.get(&site).copied().filter(|capacity| *capacity > 0.0);
+            let capacity = configured_capacity(&self.settings, &self.policy, site).or(seen);
+            let start = Tick::new(minute * 240).start();
+            self.output.minutes.push(sums.judge(start, self.policy.name(site), capacity));
+        }
+    }
+
+    fn sum_minutes(&mut self) {
+        let mut states: BTreeMap<SiteId, SiteState> = BTreeMap::new();
+        for watched in self.hosts.values() {
+            let (subject, situation) = (&watched.subject, &watched.situation);
+            states.entry(subject.site).or_default().add(subject, situation);
+            add_to_minute(self.minutes.entry(subject.site).or_default(), subject, situation);
+        }
+        for (id, state) in states {
+            let sums = self.minutes.entry(id).or_default();
+            // A flood too thin for any single host is known to the site as a whole only.
+            let whole = self.sites.get(&id).filter(|_| !state.attacked).map(|site| &site.watched);
+            if let Some(whole) = whole.filter(|whole| whole.situation.flood) {
+                let first_syns = whole.subject.syns.recent_per_second(1) / 4.0;
+                sums.attack += first_syns * whole.situation.attack_share;
+                sums.attack_low += first_syns * whole.situation.attack_low;
+                sums.attack_high += first_syns * whole.situation.attack_high;
+            }
+            let attacked =
+                state.attacked || whole.is_some_and(|whole| whole.situation.flood || whole.situation.robotic);
+            sums.ticks += 1;
+            sums.unhealthy_ticks += u32::from(state.unhealthy);
+            sums.attack_ticks += u32::from(attacked);
+            sums.usual_unknown |= state.syns_unknown > 0.1 * state.syns;
+        }
+    }
+}
+
+/// What the hosts of a site are in, in one tick.
+#[derive(Clone, Copy, Debug, Default)]
+struct SiteState {
+    attacked: bool,
+    unhealthy: bool,
+    syns: f64,
+    /// First SYNs to hosts of which the usual rate is not known.
+    syns_unknown: f64,
+}
+
+impl SiteState {
+    fn add(&mut self, subject: &Subject, situation: &Situation) {
+        self.attacked |= situation.flood || situation.robotic;
+        self.unhealthy |= situation.unhealthy;
+        self.syns += subject.syns.sum();
+        if subject.syns.usual().is_none() {
+            self.syns_unknown += subject.syns.sum();
+        }
+    }
+}
+
+/// Adds one host's tick to its site's minute.
+fn add_to_minute(sums: &mut MinuteSums, subject: &Subject, situation: &Situation) {
+    let first_syns = subject.syns.recent_per_second(1) / 4.0;
+    sums.first_syns += first_syns;
+    sums.attack += first_syns * situation.attack_share;
+    sums.attack_low += first_syns * situation.attack_low;
+    sums.attack_high += first_syns * situation.attack_high;
+    if situation.robotic {
+        let excess = subject.foreign.abroad.sum() - subject.foreign.expected_abroad().unwrap_or(0.0);
+        sums.robotic += excess.max(0.0) / 40.0;
+    }
+    let server = subject.cohorts.server_side(1);
+    sums.opened += server.opened;
+    sums.answered += server.answered;
+    sums.verified += subject.verified.recent_per_second(1) / 4.0;
+    sums.home += subject.foreign.home.recent_per_second(1) / 4.0;
+    sums.abroad += subject.foreign.abroad.recent_per_second(1) / 4.0;
+    sums.usual += subject.syns.usual().unwrap_or(0.0) / 4.0;
+}
+
+/// Runs the detectors over one subject, those first whose judgement the others need.
+fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
+    let Watched { subject, foreign, situation, .. } = &mut *watched;
+    // What the last tick held of robots and of health bears on this tick's flood verdict.
+    *situation = Situation {
+        robotic: situation.robotic,
+        unhealthy: situation.unhealthy,
+        rush: situation.rush,
+        ..Situation::default()
+    };
+    let flood = syn_flood::detect(view, subject, situation);
+    let overload = overload::detect(view, subject, situation);
+    situation.robotic = false;
+    let foreign = foreign_surge::detect(view, subject, foreign, situation);
+    let rush = rush::detect(view, subject, situation);
+    let outage = outage::detect(view, subject, situation);
+    if situation.flood || situation.robotic {
+        watched.attacked_at = Some(view.tick);
+    }
+    let findings: Vec<Finding> = [flood, overload, foreign, rush, outage].into_iter().flatten().collect();
+    let ratio = findings.iter().filter(|f| f.gates_hold).map(Finding::ratio).fold(0.0, f64::max);
+    watched.subject.alarm_ratio = watched.subject.alarm_ratio.max(ratio);
+    findings
+}
+
+/// Served connections a second that a site is configured to bear.
+fn configured_capacity(settings: &Settings, policy: &Policy, site: SiteId) -> Option<f64> {
+    let name = policy.name(site);
+    settings.capacity.iter().find(|(of, _)| **of == *name).map(|(_, capacity)| *capacity)
 }

@@ -1,5 +1,15 @@
 //! The detectors: one file each, from windows to findings. They own no alert's life and write no prose.
 
+pub mod behaviour;
+pub mod budget;
 pub mod engine;
 pub mod finding;
+pub mod foreign_surge;
 pub mod minute;
+pub mod outage;
+pub mod overload;
+pub mod protection;
+pub mod rush;
+pub mod sensor_blind;
+pub mod syn_flood;
+pub mod view;

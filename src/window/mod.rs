@@ -1,1 +1,25 @@
-//! (being built)
+//! Sliding windows, baselines and sequential tests: what the scorer remembers of each subject.
+//!
+//! Everything here takes integers from merged summaries and turns them into rates, shares and evidence. It knows no
+//! channel, no alert and no sentence. Each statistic is one file that names its source and what it assumes.
+
+pub mod cohorts;
+pub mod cusum;
+pub mod foreign;
+pub mod known;
+pub mod level;
+pub mod negative_binomial;
+pub mod ports;
+pub mod records;
+pub mod ring;
+pub mod scanners;
+pub mod series;
+pub mod shapes;
+pub mod subject;
+
+/// Rounds a count that was kept as a float; negative ones are zero.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "float to integer casts saturate, and counts are far smaller")]
+pub fn whole(count: f64) -> u64 {
+    count.round() as u64
+}

@@ -1,0 +1,188 @@
+//! Foreign surge: verified connections from abroad beyond what home growth explains (DETECTION 3; FOR-1, FOR-2).
+//!
+//! Method: the share of connections from abroad among all verified ones against its envelope (FOR-2, every tick), and each
+//! country's count against its usual value grown as home has grown (FOR-1, negative binomial tail, every 2.5 s, twice in a
+//! row). A rush that lifts every country alerts nobody. Only sources that proved their address count. What it means is
+//! behaviour's say: robotic is an attack, human-like is a crowd from abroad, undecided is a suspicion.
+//!
+//! Blind spots: robots at home; robots abroad that grow no faster than home; users abroad behind home networks.
+
+use crate::detect::behaviour::{Behaviour, DECISIVE, judge};
+use crate::detect::budget::COUNTRY_LOOK;
+use crate::detect::finding::{Caveat, FigureName as F, Finding, OriginShare, SourceShare};
+use crate::detect::view::{Situation, View, figure, on_tcp};
+use crate::kind::{AlertKind, Severity, Verdict};
+use crate::time::Tick;
+use crate::window::foreign::CountrySurge;
+use crate::window::subject::{Sidedness, Subject};
+
+/// Smallest excess in ten seconds, smallest part of all connections, and smallest growth, of a country and of all abroad.
+const LEAST_EXCESS: f64 = 30.0;
+const LEAST_PART: f64 = 0.02;
+const LEAST_GROWTH_COUNTRY: f64 = 2.0;
+const LEAST_GROWTH_ALL: f64 = 1.5;
+
+/// Ticks after the onset until a surge whose behaviour is unknown is called a suspicion all the same: ten seconds.
+const PATIENCE: u64 = 40;
+
+/// Connections after which an undecided behaviour is called a suspicion without waiting.
+const ENOUGH: f64 = 150.0;
+
+/// What is remembered of a subject between looks.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    country_evidence: f64,
+    country_looks: u32,
+    since: Option<Tick>,
+    behaviour: Option<(Tick, Behaviour)>,
+}
+
+/// Ticks for which a judged behaviour holds while too few connections show their shape: a minute.
+const REMEMBERED: u64 = 240;
+
+impl Memory {
+    /// Returns the behaviour just judged, or the last one that was.
+    fn behaviour(&mut self, now: Tick, judged: Option<Behaviour>) -> Option<Behaviour> {
+        let last = self.behaviour.take().filter(|(at, _)| now.since(*at) <= REMEMBERED);
+        let decided = |behaviour: &Behaviour| behaviour.nats.abs() >= DECISIVE;
+        // The thin end of a surge does not take back what its height has shown.
+        self.behaviour = match (judged, last) {
+            (Some(judged), Some(last)) if !decided(&judged) && decided(&last.1) => Some(last),
+            (Some(judged), _) => Some((now, judged)),
+            (None, last) => last,
+        };
+        self.behaviour.as_ref().map(|(_, behaviour)| behaviour.clone())
+    }
+}
+
+/// Judges a subject.
+pub fn detect(view: &View, subject: &Subject, memory: &mut Memory, situation: &mut Situation) -> Option<Finding> {
+    if !view.home_known || subject.sidedness() == Sidedness::OneSided {
+        return None;
+    }
+    let expected = subject.foreign.expected_abroad()?;
+    let abroad = subject.foreign.abroad.sum();
+    let all = abroad + subject.foreign.home.sum();
+    let least = LEAST_EXCESS.max(LEAST_PART * all);
+    let surges = subject.foreign.countries();
+    look_at_countries(view, memory, &surges, least);
+    let together = abroad - expected >= least && abroad >= LEAST_GROWTH_ALL * expected;
+    let one = memory.country_looks >= 2;
+    let line = view.lines.subject;
+    let score = f64::max(
+        if together { subject.foreign.share.decades() } else { 0.0 },
+        if one { memory.country_evidence * line / view.lines.country } else { 0.0 },
+    );
+    let fires = score >= line && (together || one);
+    memory.since = if fires { memory.since.or(Some(view.tick)) } else { None };
+    if score < 0.25 * line {
+        return None;
+    }
+    let rise = subject.foreign.rise_seconds();
+    let judged = judge(&subject.shapes_abroad, &subject.shapes_home, expected / abroad.max(1.0), rise);
+    let behaviour = memory.behaviour(view.tick, judged);
+    let mut finding = view.finding(AlertKind::ForeignSurge, subject, score, line);
+    on_tcp(&mut finding, subject.leading_port());
+    finding.gates_hold = together || one;
+    finding.onset = if together { subject.foreign.share.onset() } else { view.tick }.start();
+    let waited = memory.since.is_some_and(|since| view.tick.since(since) >= PATIENCE);
+    conclude(view, subject, situation, behaviour.as_ref(), waited, abroad - expected, &mut finding);
+    if fires && finding.verdict != Some(Verdict::Rush) {
+        situation.foreign_excess = (abroad - expected).max(0.0) / 10.0;
+    }
+    situation.robotic |=
+        fires && finding.verdict.is_some_and(|verdict| matches!(verdict, Verdict::Attack | Verdict::Mixed));
+    describe(subject, &surges, abroad, all, expected, behaviour, &mut finding);
+    finding.settings = vec![
+        ("alert_at", line),
+        ("alert_at_country", view.lines.country),
+        ("least_excess", least),
+        ("home_growth", subject.foreign.home_growth()),
+        ("decisive_nats", DECISIVE),
+        ("window_seconds", 10.0),
+    ];
+    Some(finding)
+}
+
+fn look_at_countries(view: &View, memory: &mut Memory, surges: &[CountrySurge], least: f64) {
+    if !view.tick.closes_period(COUNTRY_LOOK) {
+        return;
+    }
+    let loudest = surges
+        .iter()
+        .filter(|s| s.observed - s.expected >= least && s.observed >= LEAST_GROWTH_COUNTRY * s.expected.max(1.0))
+        .map(|surge| surge.decades)
+        .fold(0.0, f64::max);
+    memory.country_evidence = loudest;
+    memory.country_looks = if loudest >= view.lines.country { memory.country_looks + 1 } else { 0 };
+}
+
+/// Decides what the surge is: attack, crowd or suspicion (DETECTION 0.2, "Genuine foreign crowd").
+fn conclude(
+    view: &View,
+    subject: &Subject,
+    situation: &Situation,
+    behaviour: Option<&Behaviour>,
+    waited: bool,
+    excess: f64,
+    finding: &mut Finding,
+) {
+    let usual = subject.verified.usual().unwrap_or(1.0);
+    let hurts = view.impact(excess / 10.0, usual) >= 0.2;
+    let many = behaviour.is_some_and(|behaviour| behaviour.connections >= ENOUGH);
+    let (severity, verdict, confidence) = match behaviour.map(|behaviour| behaviour.nats) {
+        Some(nats) if nats <= -DECISIVE => {
+            finding.caveats.push(Caveat::HumanLike);
+            (Severity::Info, Some(Verdict::Rush), 0.85)
+        }
+        Some(nats) if nats >= DECISIVE || situation.flood => {
+            let severity = if hurts { Severity::Critical } else { Severity::Warning };
+            (severity, Some(situation.attack_verdict(view)), (0.8 + nats / 60.0).clamp(0.5, 0.98))
+        }
+        Some(_) if waited || many => (Severity::Warning, Some(Verdict::Suspicion), 0.6),
+        None if waited || situation.flood => (Severity::Warning, Some(Verdict::Suspicion), 0.5),
+        _ => (Severity::Info, Some(Verdict::Suspicion), 0.4),
+    };
+    finding.severity = severity;
+    finding.verdict = verdict;
+    finding.confidence = confidence;
+}
+
+fn describe(
+    subject: &Subject,
+    surges: &[CountrySurge],
+    abroad: f64,
+    all: f64,
+    expected: f64,
+    behaviour: Option<Behaviour>,
+    finding: &mut Finding,
+) {
+    let home_usual = subject.foreign.home.usual().unwrap_or(0.0) * 10.0 * subject.foreign.home_growth();
+    let usual_share = expected / (expected + home_usual).max(1.0);
+    finding.figures.push(figure(F::ForeignPerSecond, abroad / 10.0, Some(expected / 10.0)));
+    finding.figures.push(figure(F::ForeignShare, abroad / all.max(1.0), Some(usual_share)));
+    finding.figures.push(figure(F::HomeGrowthRatio, subject.foreign.home_growth(), None));
+    if let Some(leading) = surges.first() {
+        finding.figures.push(figure(F::CountryPerSecond, leading.observed / 10.0, Some(leading.expected / 10.0)));
+    }
+    finding.figures.extend(behaviour.into_iter().flat_map(|behaviour| behaviour.figures));
+    // Countries without a place of their own are part of the whole.
+    let placed: f64 = surges.iter().map(|surge| (surge.observed - surge.expected).max(0.0)).sum();
+    let excess = placed.max(abroad - expected);
+    finding.origins = surges
+        .iter()
+        .filter(|surge| surge.observed > surge.expected)
+        .take(10)
+        .map(|surge| OriginShare {
+            country: surge.country,
+            share: (surge.observed - surge.expected) / excess.max(1.0),
+            packets: crate::window::whole(surge.observed),
+        })
+        .collect();
+    finding.sources = subject
+        .shapes_abroad
+        .heaviest(20)
+        .into_iter()
+        .map(|(address, packets, bytes)| SourceShare { address, packets, bytes })
+        .collect();
+}

@@ -1,0 +1,48 @@
+//! Outage: the server stopped serving without extra demand (DETECTION 0.2, "Missing definitions").
+//!
+//! Method: connections served fall under a fifth of their five-minute median for ten seconds, while first SYNs are between
+//! half and one and a half times theirs: people still come, in ordinary number, and get nothing.
+//!
+//! Blind spots: when the path to the site fails nobody comes either, and there is nothing to see on the mirror port.
+
+use crate::detect::finding::{FigureName as F, Finding};
+use crate::detect::view::{Situation, View, figure, on_tcp};
+use crate::kind::{AlertKind, Severity, Verdict};
+use crate::window::series::median;
+use crate::window::subject::{Sidedness, Subject};
+
+/// Served connections a second, at the median, below which an outage cannot be told from a quiet minute.
+const LEAST_SERVED: f64 = 2.0;
+
+/// Judges a subject; the situation is filled in for the minute's verdict.
+pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Option<Finding> {
+    if subject.history.len() < 6 || subject.sidedness() == Sidedness::OneSided || view.loss_share > 0.05 {
+        return None;
+    }
+    let served_usual = median(subject.history.iter().map(|(served, _)| *served))?;
+    let syns_usual = median(subject.history.iter().map(|(_, syns)| *syns))?;
+    let (served, syns) = (subject.served.per_second(), subject.syns.per_second() * (1.0 - situation.attack_share));
+    let people_come = syns >= 0.5 * syns_usual && syns <= 1.5 * syns_usual.max(1.0);
+    let fires = served_usual >= LEAST_SERVED && served < 0.2 * served_usual && people_come;
+    if !fires {
+        return None;
+    }
+    situation.unhealthy = true;
+    // The chance of so few in ten seconds, were the usual rate still there (Poisson): exp(-(mu - x + x ln(x / mu))).
+    let (mu, x) = (served_usual * 10.0, (served * 10.0).max(0.5));
+    let score = ((mu - x + x * (x / mu).ln()) / std::f64::consts::LN_10).max(0.0);
+    let mut finding = view.finding(AlertKind::Outage, subject, score, view.lines.subject.min(6.0));
+    on_tcp(&mut finding, subject.leading_port());
+    finding.gates_hold = true;
+    let attacked = situation.flood || situation.robotic || view.site_attacked;
+    finding.severity = if attacked { Severity::Info } else { Severity::Warning };
+    finding.verdict = Some(if attacked { situation.attack_verdict(view) } else { Verdict::Health });
+    finding.confidence = 0.85;
+    finding.onset = view.tick.start().minus(std::time::Duration::from_secs(10));
+    finding.figures = vec![
+        figure(F::ServedPerSecond, served, Some(served_usual)),
+        figure(F::FirstSynsPerSecond, syns, Some(syns_usual)),
+    ];
+    finding.settings = vec![("alert_at", finding.alert_at), ("served_share", 0.2), ("window_seconds", 10.0)];
+    Some(finding)
+}

@@ -1,0 +1,300 @@
+//! SYN flood: who failed to answer, the server or the clients (DETECTION 2.3 to 2.5; SYN-1 to SYN-4).
+//!
+//! Method: of the handshakes the server answered, how many did the client finish (SYN-2, share CUSUM)? Of those of new
+//! sources, how many fell silent compared with known sources under the same load (SYN-3)? Both must agree where a
+//! control group exists. Where the server answers hardly anything only the client side is judged, with a margin; and
+//! sources that cannot exist (0/8, 127/8, 224/3) prove forging whatever the server does. SYN-1, the surge itself, gives
+//! the start and never an alert. SYN-4 estimates the half-open handshakes on the server.
+//!
+//! Sources: Wang, Zhang & Shin 2002/2004 (handshake pairs), Siris & Papagalou 2004 (CUSUM), DETECTION 2.3 (estimators).
+//!
+//! Blind spots: an attacker who forges known sources or repeats each SYN keeps SYN-3 quiet and is found only above half of
+//! all handshakes; a flood at a closed port from plausible addresses cannot be told from refused clients.
+
+use crate::detect::finding::{Caveat, FigureName as F, Finding};
+use crate::detect::view::{Situation, View, estimate, figure, on_tcp};
+use crate::kind::{AlertKind, Severity};
+use crate::window::records::IMPOSSIBLE_SHARE;
+use crate::window::subject::{RATE_FLOOR, Sidedness, Subject};
+
+/// Finished share of answered handshakes before a level is known (DETECTION 2.3).
+const FINISHED_AT_FIRST: f64 = 0.975;
+
+/// Standard errors that a decision stands clear of (DETECTION 2.3).
+const CLEAR: f64 = 3.3;
+
+/// Unfinished handshakes a second below which nothing is called a flood (DETECTION 0.2).
+const LEAST_UNFINISHED: f64 = 20.0;
+
+/// Excess a second that a decision without a control group needs (DETECTION 0.2).
+const LEAST_EXCESS: f64 = 50.0;
+
+/// Networks that make it a flood at any rate, and the rate that makes it one from any number (DETECTION 0.2).
+const LEAST_NETWORKS: usize = 20;
+const FEW_SOURCES_RATE: f64 = 500.0;
+
+/// An estimate of the forged share of first SYNs.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Share {
+    value: f64,
+    error: f64,
+    n: f64,
+}
+
+impl Share {
+    fn low(&self) -> f64 {
+        self.value - CLEAR * self.error
+    }
+}
+
+/// How a flood shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Path {
+    /// The server answers and clients do not finish.
+    Clients,
+    /// The server answers hardly anything, or only inbound is captured: silence beyond a margin.
+    Silence,
+    /// Sources that cannot exist.
+    Impossible,
+}
+
+/// Judges a subject; the situation is filled in for later detectors.
+pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Option<Finding> {
+    situation.first_syns = subject.syns.recent_per_second(8);
+    situation.demand = situation.first_syns;
+    if view.loss_share > 0.05 {
+        return None;
+    }
+    let line = view.lines.subject;
+    // The last of equals wins: the clients' side estimates best.
+    let judged = [by_impossible_sources(line, subject), by_silence(line, subject), by_clients(line, subject)];
+    let best = judged.into_iter().flatten().max_by(|a, b| {
+        (a.holds, a.score.min(line)).partial_cmp(&(b.holds, b.score.min(line))).unwrap_or(std::cmp::Ordering::Equal)
+    })?;
+    if best.holds && best.score >= line {
+        fill(situation, &best);
+    }
+    (best.score >= 0.25 * line).then(|| finding(view, subject, situation, &best))
+}
+
+/// One path's judgement.
+#[derive(Clone, Copy, Debug)]
+struct Judgement {
+    path: Path,
+    score: f64,
+    share: Share,
+    /// Size gates and decision rule hold.
+    holds: bool,
+    /// The decision rule holds, not only the surge beside it.
+    confirmed: bool,
+}
+
+/// SYN-2, decided by SYN-3 where known sources allow.
+fn by_clients(line: f64, subject: &Subject) -> Option<Judgement> {
+    let span = span(subject);
+    let share = unfinished_share(subject, span);
+    let score = subject.unfinished.decades();
+    if subject.sidedness() == Sidedness::OneSided || share.n <= 0.0 {
+        return None;
+    }
+    let rate = subject.records.unfinished_per_second(FEW_SOURCES_RATE);
+    let spread = subject.records.networks() >= LEAST_NETWORKS || rate > FEW_SOURCES_RATE;
+    let large_enough = rate >= LEAST_UNFINISHED && spread;
+    if known_clients_fail_too(subject, &share) {
+        return None;
+    }
+    let confirmed = confirmed_by_rule(subject, &share);
+    let holds = large_enough && (confirmed || is_sudden(line, subject, &share));
+    Some(Judgement { path: Path::Clients, score, share, holds, confirmed })
+}
+
+/// Where clients that were served before do not finish either, their path is at fault: a link behind the mirror that
+/// queues or loses answers, and no forging.
+fn known_clients_fail_too(subject: &Subject, share: &Share) -> bool {
+    let (unfinished, n) = subject.records.unfinished_known();
+    n >= 20.0 && unfinished > 0.5 * share.value
+}
+
+/// A surge of SYNs that began with the unfinished handshakes opens a warning while SYN-3 has no answer yet: for six
+/// seconds. What a crowd's bad lines leave unfinished is a smaller share, and comes later than the crowd.
+fn is_sudden(line: f64, subject: &Subject, share: &Share) -> bool {
+    const BEFORE_AN_ANSWER: u64 = 24;
+    const TOGETHER: u64 = 12;
+    let (surge, unfinished) = (subject.syns.onset(), subject.unfinished.onset());
+    subject.syns.decades() >= line
+        && share.low() > 0.2
+        && subject.last_tick().since(unfinished) <= BEFORE_AN_ANSWER
+        && surge.since(unfinished).max(unfinished.since(surge)) <= TOGETHER
+}
+
+fn confirmed_by_rule(subject: &Subject, share: &Share) -> bool {
+    let excess = share.value * subject.syns.recent_per_second(8);
+    if share.low() > 0.3 && share.value > 0.5 && share.n >= 50.0 {
+        return true;
+    }
+    let (silent_known, n_known) = subject.records.silent_known();
+    if n_known >= 100.0 {
+        let (silent_new, _) = subject.records.silent_new();
+        let silent = ((silent_new - silent_known) / (1.0 - silent_known).max(0.01)) * subject.records.new_share();
+        return share.low() > 0.03 && silent > 0.05;
+    }
+    let long = unfinished_share(subject, 120);
+    (share.low() > 0.10 && share.n >= 200.0 && excess >= LEAST_EXCESS)
+        || (long.low() > 0.10 && long.n >= 200.0 && excess >= LEAST_UNFINISHED)
+}
+
+/// The margin version of SYN-3, when the server's answers cannot be judged.
+fn by_silence(line: f64, subject: &Subject) -> Option<Judgement> {
+    let server = subject.cohorts.server_side(40);
+    let hardly_answers = server.opened * server.raw >= 100.0 && server.unanswered_share().unwrap_or(0.0) > 0.9;
+    if subject.sidedness() != Sidedness::OneSided && !hardly_answers {
+        return None;
+    }
+    let (silent, n) = subject.records.silent_new();
+    let doubled = subject.silent_envelope();
+    let value = ((silent - doubled) / (1.0 - doubled)).max(0.0) * subject.records.new_share();
+    let error = (silent * (1.0 - silent) / n.max(1.0)).sqrt() / (1.0 - doubled);
+    let share = Share { value, error, n };
+    let excess = value * subject.syns.per_second();
+    let spread = subject.records.networks() >= LEAST_NETWORKS || excess > FEW_SOURCES_RATE;
+    let holds = value - CLEAR * error > 0.15 && excess >= LEAST_EXCESS && spread && n >= 200.0;
+    let score = subject.silent.decades();
+    (score > 0.25 * line).then_some(Judgement { path: Path::Silence, score, share, holds, confirmed: true })
+}
+
+/// Sources that no network can have: random forging shows in 13.3 % of its addresses (DETECTION 2.4).
+fn by_impossible_sources(line: f64, subject: &Subject) -> Option<Judgement> {
+    let (share, n, rate) = subject.records.impossible(20);
+    if n < 200.0 {
+        return None;
+    }
+    let value = (share / IMPOSSIBLE_SHARE).min(1.0);
+    let error = (share * (1.0 - share) / n).sqrt() / IMPOSSIBLE_SHARE;
+    // A single look is not a sequential test: it may open an alert, but never outweighs the others.
+    let score = binomial_evidence(share, n, 0.01).min(1.5 * line);
+    let excess = value * rate;
+    let holds = value - CLEAR * error > 0.10 && excess >= LEAST_EXCESS;
+    let share = Share { value, error, n };
+    (score > 0.25 * line).then_some(Judgement { path: Path::Impossible, score, share, holds, confirmed: true })
+}
+
+/// Chernoff bound, in decades, on seeing a share of `share` in `n` cases of probability `p`.
+fn binomial_evidence(share: f64, n: f64, p: f64) -> f64 {
+    if share <= p {
+        return 0.0;
+    }
+    let share = share.min(1.0 - 1e-9);
+    n * (share * (share / p).ln() + (1.0 - share) * ((1.0 - share) / (1.0 - p)).ln()) / std::f64::consts::LN_10
+}
+
+/// Ticks since the evidence began, one second to ten: what is judged is the event, not the calm before it.
+fn span(subject: &Subject) -> usize {
+    let since = subject.last_tick().since(subject.unfinished.onset());
+    usize::try_from(since).unwrap_or(40).clamp(4, 40)
+}
+
+/// f_d2 = 1 - d2 / d2_0 with its standard error (DETECTION 2.3).
+fn unfinished_share(subject: &Subject, span: usize) -> Share {
+    let client = subject.cohorts.client_side(subject.cohorts.deadline(), span);
+    let n = client.answered * client.raw;
+    let usual = subject.unfinished.level().usual().map_or(FINISHED_AT_FIRST, |unfinished| 1.0 - unfinished).max(0.5);
+    let Some(finished) = client.finished_share() else { return Share::default() };
+    let error = (finished * (1.0 - finished) / n.max(1.0)).sqrt().max(0.5 / n.max(1.0)) / usual;
+    Share { value: (1.0 - finished / usual).max(0.0), error, n }
+}
+
+fn fill(situation: &mut Situation, judgement: &Judgement) {
+    let half = 1.96 * judgement.share.error;
+    situation.flood = true;
+    situation.attack_share = judgement.share.value.min(1.0);
+    situation.attack_low = (judgement.share.value - half).clamp(0.0, 1.0);
+    situation.attack_high = (judgement.share.value + half).clamp(0.0, 1.0);
+    situation.demand = situation.first_syns * (1.0 - situation.attack_share);
+}
+
+fn finding(view: &View, subject: &Subject, situation: &Situation, judgement: &Judgement) -> Finding {
+    let line = view.lines.subject;
+    let share = judgement.share;
+    let usual = subject.syns.usual().or_else(|| subject.verified.usual()).unwrap_or(situation.demand);
+    let excess = share.value * situation.first_syns;
+    let half_open = subject.half_open_count();
+    let mut finding = view.finding(AlertKind::SynFlood, subject, judgement.score, line);
+    on_tcp(&mut finding, subject.records.leading_port().or_else(|| subject.leading_port()));
+    finding.gates_hold = judgement.holds;
+    let hurts = view.impact(excess, usual) >= 0.2 || half_open > view.backlog;
+    finding.severity = if judgement.confirmed && hurts { Severity::Critical } else { Severity::Warning };
+    finding.verdict = judgement.holds.then(|| situation.attack_verdict(view));
+    finding.confidence = if judgement.confirmed { (0.9 + 0.3 * share.low().clamp(0.0, 0.3)).min(0.99) } else { 0.7 };
+    finding.onset = onset(subject, judgement).start();
+    finding.spoofed = subject.records.networks() >= LEAST_NETWORKS;
+    if finding.spoofed {
+        finding.caveats.push(Caveat::Unattributable);
+    }
+    figures(view, subject, situation, judgement, &mut finding);
+    finding.settings = vec![
+        ("alert_at", line),
+        ("finished_share_usual", subject.unfinished.level().usual().map_or(FINISHED_AT_FIRST, |share| 1.0 - share)),
+        ("deadline_seconds", subject.cohorts.deadline() as f64 / 4.0),
+        ("least_unfinished_per_second", LEAST_UNFINISHED),
+        ("least_networks", LEAST_NETWORKS as f64),
+        ("window_seconds", 10.0),
+    ];
+    finding
+}
+
+fn onset(subject: &Subject, judgement: &Judgement) -> crate::time::Tick {
+    let by_share = match judgement.path {
+        Path::Clients => subject.unfinished.onset(),
+        Path::Silence => subject.silent.onset(),
+        Path::Impossible => subject.last_tick(),
+    };
+    // The surge knows the start better than a share judged a deadline later, if it is about the same event.
+    let surge = subject.syns.onset();
+    let same_event = subject.syns.decades() >= 3.0 && by_share.since(surge) <= 40 && surge <= by_share;
+    if same_event { surge } else { by_share }
+}
+
+fn figures(view: &View, subject: &Subject, situation: &Situation, judgement: &Judgement, finding: &mut Finding) {
+    let share = judgement.share;
+    let half = 1.96 * share.error;
+    let records = &subject.records;
+    let figures = &mut finding.figures;
+    figures.push(figure(F::FirstSynsPerSecond, situation.first_syns, subject.syns.envelope(RATE_FLOOR)));
+    if judgement.path == Path::Clients {
+        let client = subject.cohorts.client_side(subject.cohorts.deadline(), span(subject));
+        let usual = subject.unfinished.level().envelope(0.05);
+        figures.push(figure(F::UnfinishedShare, 1.0 - client.finished_share().unwrap_or(1.0), Some(usual)));
+        figures.push(figure(F::UnfinishedPerSecond, records.unfinished_per_second(FEW_SOURCES_RATE), None));
+    }
+    let (low, high) = ((share.value - half).clamp(0.0, 1.0), (share.value + half).clamp(0.0, 1.0));
+    figures.push(estimate(F::AttackShare, share.value.min(1.0), Some(0.0), low, high));
+    let (silent_new, n_new) = records.silent_new();
+    let (silent_known, n_known) = records.silent_known();
+    if n_new >= 100.0 {
+        figures.push(figure(F::SilentShare, silent_new, (n_known >= 100.0).then_some(silent_known)));
+    }
+    figures.push(figure(F::NetworksCount, records.networks() as f64, None));
+    figures.push(figure(F::HalfOpenCount, subject.half_open_count(), Some(view.backlog)));
+    if judgement.path == Path::Silence && subject.sidedness() != Sidedness::OneSided {
+        finding.caveats.push(Caveat::ServerSilent);
+    }
+    if judgement.path == Path::Clients && n_known >= 100.0 {
+        let silent = ((silent_new - silent_known) / (1.0 - silent_known).max(0.01)).max(0.0) * records.new_share();
+        if (silent - share.value).abs() > 0.15 && n_new >= 200.0 {
+            finding.caveats.push(Caveat::EstimatesDiffer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_evidence_of_a_share_is_a_bound_on_its_tail() {
+        // The exact tail of Binomial(200, .01) at 20 or more is 10^-13.9.
+        let evidence = binomial_evidence(0.1, 200.0, 0.01);
+        assert!(evidence > 10.0 && evidence < 13.9, "{evidence}");
+        assert_eq!(binomial_evidence(0.01, 200.0, 0.01), 0.0);
+    }
+}

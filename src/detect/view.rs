@@ -1,0 +1,146 @@
+//! What every detector may look at when it judges a subject.
+
+use std::sync::Arc;
+
+use crate::detect::budget::Lines;
+use crate::detect::finding::{Caveat, Figure, FigureName, Finding, Target};
+use crate::kind::{AlertKind, Severity, Verdict};
+use crate::packet::Protocol;
+use crate::policy::Policy;
+use crate::time::Tick;
+use crate::window::level::Phase;
+use crate::window::subject::{Sidedness, Subject};
+
+/// The moment, the lines in force, and the state of the capture.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The tick.
+    pub tick: Tick,
+    /// The lines in force.
+    pub lines: Lines,
+    /// What is protected.
+    pub policy: Arc<Policy>,
+    /// Share of frames lost in the last ten seconds.
+    pub loss_share: f64,
+    /// Share of data segments that were seen twice.
+    pub duplicate_share: f64,
+    /// Largest sampling shift: handshakes stand for up to 2^shift.
+    pub sampler_shift: u32,
+    /// Entries of the servers' SYN queue.
+    pub backlog: f64,
+    /// Served connections a second the subject's site has borne in good health, or is configured to.
+    pub capacity: Option<f64>,
+    /// Whether some host of the subject's site is under attack.
+    pub site_attacked: bool,
+    /// Whether home countries are known.
+    pub home_known: bool,
+}
+
+impl View {
+    /// Begins a finding on a subject, with its caveats.
+    #[must_use]
+    pub fn finding(&self, kind: AlertKind, subject: &Subject, score: f64, alert_at: f64) -> Finding {
+        Finding {
+            kind,
+            target: Target {
+                prefix: Some(subject.prefix),
+                site: Some(self.policy.name(subject.site)),
+                port: None,
+                protocol: None,
+                members: Vec::new(),
+            },
+            score: score.clamp(0.0, 300.0),
+            alert_at,
+            gates_hold: false,
+            severity: Severity::Info,
+            verdict: None,
+            confidence: 0.5,
+            onset: self.tick.start(),
+            figures: Vec::new(),
+            spoofed: false,
+            origins: Vec::new(),
+            sources: Vec::new(),
+            caveats: self.caveats(subject),
+            settings: Vec::new(),
+        }
+    }
+
+    fn caveats(&self, subject: &Subject) -> Vec<Caveat> {
+        let mut caveats = Vec::new();
+        if subject.sidedness() == Sidedness::OneSided {
+            caveats.push(Caveat::OneSided);
+        }
+        if self.loss_share > 0.01 {
+            caveats.push(Caveat::CaptureLoss);
+        }
+        if subject.syns.phase() < Phase::Level {
+            caveats.push(Caveat::ColdStart);
+        }
+        if self.duplicate_share > 0.05 {
+            caveats.push(Caveat::Duplicates);
+        }
+        if self.sampler_shift > 0 {
+            caveats.push(Caveat::Sampled);
+        }
+        caveats
+    }
+
+    /// Returns how much an excess hurts, 0 to 1: 1 - exp(-excess / max(usual, a tenth of capacity)) (DETECTION 1.7).
+    #[must_use]
+    pub fn impact(&self, excess: f64, usual: f64) -> f64 {
+        1.0 - (-excess / usual.max(self.capacity.unwrap_or(0.0) / 10.0).max(1.0)).exp()
+    }
+}
+
+/// Sets a finding's target to TCP and a port.
+pub fn on_tcp(finding: &mut Finding, port: Option<u16>) {
+    finding.target.protocol = Some(Protocol::TCP);
+    finding.target.port = port;
+}
+
+/// Writes a figure with what is usual at most.
+#[must_use]
+pub const fn figure(name: FigureName, observed: f64, expected: Option<f64>) -> Figure {
+    Figure { name, observed, expected, interval: None }
+}
+
+/// Writes a figure with its 95 % interval.
+#[must_use]
+pub const fn estimate(name: FigureName, observed: f64, expected: Option<f64>, low: f64, high: f64) -> Figure {
+    Figure { name, observed, expected, interval: Some((low, high)) }
+}
+
+/// What the detectors that run first found of a subject, for those that run after.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Situation {
+    /// Share of first SYNs held to be forged, and its 95 % interval; zero unless a flood is held to be on.
+    pub attack_share: f64,
+    /// See `attack_share`.
+    pub attack_low: f64,
+    /// See `attack_share`.
+    pub attack_high: f64,
+    /// A SYN flood fires.
+    pub flood: bool,
+    /// First SYNs a second over the last seconds.
+    pub first_syns: f64,
+    /// First SYNs a second less the forged ones.
+    pub demand: f64,
+    /// The server does not keep up (SYN-6).
+    pub unhealthy: bool,
+    /// A robotic or foreign attack on verified connections fires.
+    pub robotic: bool,
+    /// Verified connections a second from abroad that home growth does not explain and that do not behave like people.
+    pub foreign_excess: f64,
+    /// Demand is at least twice what is usual at most.
+    pub rush: bool,
+}
+
+impl Situation {
+    /// Returns the verdict on an attack found here: mixed when real demand would not have been borne either
+    /// (DETECTION 4.4: L > 1.15 C; a rush, while no capacity was shown), attack otherwise.
+    #[must_use]
+    pub fn attack_verdict(&self, view: &View) -> Verdict {
+        let beyond_capacity = view.capacity.map_or(self.rush, |capacity| self.demand > 1.15 * capacity);
+        if self.unhealthy && beyond_capacity { Verdict::Mixed } else { Verdict::Attack }
+    }
+}

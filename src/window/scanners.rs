@@ -1,0 +1,134 @@
+//! Sources that probe: many ports or many hosts, most without success. Their half-open handshakes are not a flood.
+//!
+//! A direct-mapped table of fixed size, fed by closed handshakes. Under a flood of forged sources entries are replaced
+//! all the time; a scanner then goes unrecognised, which hides nothing, since the flood is there.
+
+use crate::address::Address;
+use crate::hash::{Seed, mix};
+use crate::summary::{CohortRecord, Outcome};
+use crate::time::Tick;
+
+const PLACES: usize = 4_096;
+
+/// Five minutes, as in Zeek's scan detection.
+const REMEMBERED: u64 = 1_200;
+
+/// Different ports, or hosts, that make a scanner (Zeek's `scan.zeek`: 15 ports, 25 hosts).
+const PORTS: u32 = 15;
+const HOSTS: u32 = 25;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry {
+    source: Address,
+    since: Tick,
+    ports: u64,
+    hosts: u64,
+    failures: u32,
+    successes: u32,
+}
+
+/// The table.
+#[derive(Debug)]
+pub struct Scanners {
+    seed: Seed,
+    entries: Vec<Entry>,
+}
+
+impl Scanners {
+    /// Builds an empty table keyed by `seed`.
+    #[must_use]
+    pub fn new(seed: Seed) -> Self {
+        Self { seed, entries: vec![Entry::default(); PLACES] }
+    }
+
+    /// Takes a record of a followed handshake.
+    pub fn observe(&mut self, now: Tick, record: &CohortRecord) {
+        let place = self.place(record.source);
+        let entry = &mut self.entries[place];
+        if entry.source != record.source || now.since(entry.since) > REMEMBERED {
+            *entry = Entry { source: record.source, since: now, ..Entry::default() };
+        }
+        if record.outcome.any(Outcome::FINISHED) {
+            entry.successes = entry.successes.saturating_add(1);
+        } else {
+            entry.failures = entry.failures.saturating_add(1);
+            entry.ports |= bit(self.seed, u64::from(record.port));
+            entry.hosts |= bit(self.seed, self.seed.address(record.target));
+        }
+    }
+
+    /// Tells whether the source probes: enough different ports or hosts (linear counting over 64 bits, Whang et al.
+    /// 1990), and at least four failures to a success.
+    #[must_use]
+    pub fn contains(&self, source: Address) -> bool {
+        let entry = &self.entries[self.place(source)];
+        entry.source == source
+            && entry.failures >= 4 * entry.successes
+            && (distinct(entry.ports) >= f64::from(PORTS) || distinct(entry.hosts) >= f64::from(HOSTS))
+    }
+
+    fn place(&self, source: Address) -> usize {
+        usize::try_from(self.seed.address(source) % PLACES as u64).unwrap_or(0)
+    }
+}
+
+fn bit(seed: Seed, value: u64) -> u64 {
+    1 << (mix(seed.0[1], value) % 64)
+}
+
+fn distinct(bitmap: u64) -> f64 {
+    let empty = f64::from(bitmap.count_zeros().max(1));
+    64.0 * (64.0 / empty).ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::summary::CohortStage;
+    use crate::time::Timestamp;
+
+    fn probe(port: u16, host: u8, outcome: u8) -> CohortRecord {
+        CohortRecord {
+            target: Address::v4([203, 0, 113, host]),
+            source: Address::v4([198, 18, 0, 1]),
+            first_syn: Timestamp::ZERO,
+            port,
+            weight: 1,
+            stage: CohortStage::Close,
+            outcome: Outcome(outcome),
+        }
+    }
+
+    #[test]
+    fn many_ports_or_many_hosts_make_a_scanner() {
+        let mut scanners = Scanners::new(Seed::default());
+        for port in 1..40 {
+            scanners.observe(Tick::new(10), &probe(port, 1, 0));
+        }
+        assert!(scanners.contains(Address::v4([198, 18, 0, 1])));
+        let mut scanners = Scanners::new(Seed::default());
+        for host in 1..60 {
+            scanners.observe(Tick::new(10), &probe(445, host, 0));
+        }
+        assert!(scanners.contains(Address::v4([198, 18, 0, 1])));
+    }
+
+    #[test]
+    fn one_port_is_no_scan_however_often() {
+        let mut scanners = Scanners::new(Seed::default());
+        for _ in 0..1_000 {
+            scanners.observe(Tick::new(10), &probe(443, 1, 0));
+        }
+        assert!(!scanners.contains(Address::v4([198, 18, 0, 1])));
+    }
+
+    #[test]
+    fn a_client_of_many_services_that_answers_is_no_scanner() {
+        let mut scanners = Scanners::new(Seed::default());
+        for port in 1..40 {
+            scanners.observe(Tick::new(10), &probe(port, 1, Outcome::ANSWERED | Outcome::FINISHED));
+            scanners.observe(Tick::new(10), &probe(port, 1, 0));
+        }
+        assert!(!scanners.contains(Address::v4([198, 18, 0, 1])));
+    }
+}

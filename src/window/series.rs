@@ -1,0 +1,223 @@
+//! A rate or a share of one subject: its window, its usual level and its sequential test, kept in step.
+//!
+//! A series samples itself every ten seconds. How much a sample teaches is the engine's say (freeze): an alarming time
+//! must not become the usual one.
+
+use crate::time::{TICKS_PER_SECOND, Tick};
+use crate::window::cusum::Bank;
+use crate::window::level::{Level, Phase, ShareLevel};
+use crate::window::ring::Ring;
+
+/// Ticks of the window that is sampled and shown: ten seconds.
+pub const WINDOW: usize = 40;
+
+/// Events a second.
+#[derive(Clone, Debug, Default)]
+pub struct RateSeries {
+    window: Ring<WINDOW>,
+    level: Level,
+    bank: Bank,
+}
+
+impl RateSeries {
+    /// Takes one tick's count; `floor` is the smallest excess that matters, in events a second, and `cap` the largest
+    /// evidence of this tick in nats.
+    pub fn observe(&mut self, tick: Tick, count: u64, floor: f64, cap: f64) {
+        self.window.push(count);
+        if let Some(envelope) = self.level.envelope(floor) {
+            self.bank.observe_count(tick, count as f64, envelope / TICKS_PER_SECOND as f64, cap);
+        }
+    }
+
+    /// Learns from the window, once it is full, with a weight of 0 to 1.
+    pub fn learn(&mut self, weight: f64) {
+        if self.window.filled() == WINDOW {
+            self.level.learn(self.per_second(), 10.0, weight);
+        }
+    }
+
+    /// Learns a ten-second sample that is known otherwise, in full.
+    pub fn learn_rate(&mut self, per_second: f64) {
+        self.level.learn(per_second, 10.0, 1.0);
+    }
+
+    /// Returns the rate of the last ten seconds (of what there is of them), a second.
+    #[must_use]
+    pub fn per_second(&self) -> f64 {
+        self.window.sum() as f64 * TICKS_PER_SECOND as f64 / self.window.filled().max(1) as f64
+    }
+
+    /// Tells whether ten seconds have been seen since the start or the last gap.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.window.filled() == WINDOW
+    }
+
+    /// Returns the rate of the last `ticks` ticks, a second.
+    #[must_use]
+    pub fn recent_per_second(&self, ticks: usize) -> f64 {
+        let ticks = ticks.min(self.window.filled().max(1));
+        self.window.recent(ticks) as f64 * TICKS_PER_SECOND as f64 / ticks as f64
+    }
+
+    /// Returns the sum of the last ten seconds.
+    #[must_use]
+    pub fn sum(&self) -> f64 {
+        self.window.sum() as f64
+    }
+
+    /// Returns the usual rate.
+    #[must_use]
+    pub fn usual(&self) -> Option<f64> {
+        self.level.usual()
+    }
+
+    /// Returns the envelope.
+    #[must_use]
+    pub fn envelope(&self, floor: f64) -> Option<f64> {
+        self.level.envelope(floor)
+    }
+
+    /// Returns the spread of the logarithm of ten-second samples.
+    #[must_use]
+    pub const fn sigma(&self) -> f64 {
+        self.level.sigma()
+    }
+
+    /// Returns how known the level is.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.level.phase()
+    }
+
+    /// Returns the evidence that the rate is above its envelope, in decades.
+    #[must_use]
+    pub fn decades(&self) -> f64 {
+        self.bank.decades()
+    }
+
+    /// Returns the first tick that evidence explains.
+    #[must_use]
+    pub fn onset(&self) -> Tick {
+        self.bank.onset()
+    }
+
+    /// Restarts window and test after a gap; the level stays.
+    pub fn restart(&mut self, tick: Tick) {
+        self.window.clear();
+        self.bank.clear(tick);
+    }
+}
+
+/// A share, 0 to 1.
+#[derive(Clone, Debug, Default)]
+pub struct ShareSeries {
+    level: ShareLevel,
+    bank: Bank,
+    /// Part and whole since the last sample.
+    part: f64,
+    whole: f64,
+}
+
+/// Cases a ten-second sample of a share needs to teach anything.
+const CASES: f64 = 20.0;
+
+impl ShareSeries {
+    /// Takes `part` of `whole` of one tick (weighted), of which a fraction `raw` was really counted; `envelope` is what
+    /// is usual at most, and without one nothing is tested.
+    pub fn observe(&mut self, tick: Tick, part: f64, whole: f64, raw: f64, envelope: Option<f64>, cap: f64) {
+        self.part += part;
+        self.whole += whole;
+        if let Some(envelope) = envelope {
+            self.bank.observe_share(tick, part * raw, whole * raw, envelope, cap);
+        }
+    }
+
+    /// Learns from what came since the last sample, with a weight of 0 to 1.
+    pub fn learn(&mut self, weight: f64) {
+        if self.whole >= CASES {
+            self.level.learn(self.part / self.whole, weight);
+        }
+        (self.part, self.whole) = (0.0, 0.0);
+    }
+
+    /// Returns the level.
+    #[must_use]
+    pub const fn level(&self) -> &ShareLevel {
+        &self.level
+    }
+
+    /// Returns the evidence that the share is above its envelope, in decades.
+    #[must_use]
+    pub fn decades(&self) -> f64 {
+        self.bank.decades()
+    }
+
+    /// Returns the first tick that evidence explains.
+    #[must_use]
+    pub fn onset(&self) -> Tick {
+        self.bank.onset()
+    }
+
+    /// Restarts the test after a gap; the level stays.
+    pub fn restart(&mut self, tick: Tick) {
+        self.bank.clear(tick);
+        (self.part, self.whole) = (0.0, 0.0);
+    }
+}
+
+/// Returns the median of the values, `None` for none.
+#[must_use]
+pub fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    if values.is_empty() {
+        return None;
+    }
+    let middle = values.len() / 2;
+    Some(*values.select_nth_unstable_by(middle, f64::total_cmp).1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::window::cusum::STEP_CAP;
+
+    #[test]
+    fn a_rate_is_that_of_what_there_is_of_the_window() {
+        let mut series = RateSeries::default();
+        series.observe(Tick::new(1), 25, 20.0, STEP_CAP);
+        assert_eq!(series.per_second(), 100.0);
+        for n in 2..60 {
+            series.observe(Tick::new(n), 50, 20.0, STEP_CAP);
+        }
+        assert_eq!(series.per_second(), 200.0);
+        assert_eq!(series.decades(), 0.0);
+    }
+
+    #[test]
+    fn a_surge_over_a_learned_level_is_evidence() {
+        let mut series = RateSeries::default();
+        for n in 0..40 * 20 {
+            series.observe(Tick::new(n), 25, 20.0, STEP_CAP);
+            if Tick::new(n).closes_period(40) {
+                series.learn(1.0);
+            }
+        }
+        assert_eq!(series.decades(), 0.0);
+        for n in 800..808 {
+            series.observe(Tick::new(n), 75, 20.0, STEP_CAP);
+        }
+        assert!(series.decades() > 9.0, "{}", series.decades());
+        assert_eq!(series.onset(), Tick::new(800));
+    }
+
+    #[test]
+    fn thin_samples_teach_a_share_nothing() {
+        let mut series = ShareSeries::default();
+        for n in 0..100 {
+            series.observe(Tick::new(n), 1.0, 1.0, 1.0, Some(0.05), STEP_CAP);
+            series.learn(1.0);
+        }
+        assert!(!series.level().is_armed());
+    }
+}

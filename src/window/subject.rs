@@ -1,0 +1,348 @@
+//! Everything remembered of one subject: a protected host, or a protected prefix as the sum of its hosts.
+
+use crate::address::Prefix;
+use crate::country::Country;
+use crate::policy::SiteId;
+use crate::summary::{CohortTick, HostTick, Volume};
+use crate::time::{TICKS_PER_SECOND, Tick};
+use crate::window::cohorts::{Cohorts, LONGEST_DEADLINE};
+use crate::window::cusum::{STEP_CAP, STEP_CAP_CORROBORATED};
+use crate::window::foreign::Foreign;
+use crate::window::ports::Ports;
+use crate::window::records::Records;
+use crate::window::ring::Ring;
+use crate::window::series::{RateSeries, ShareSeries};
+use crate::window::shapes::Shapes;
+
+/// Smallest excess of connections that matters, a second (DETECTION 1.2).
+pub const RATE_FLOOR: f64 = 20.0;
+
+/// The same of verified connections: they are proven, and more of them is never more than `info` (DETECTION 1.2, the floor
+/// of countries).
+pub const VERIFIED_FLOOR: f64 = 5.0;
+
+/// Smallest usual-at-most share of unfinished, unanswered or repeated handshakes (DETECTION 2.5).
+pub const SHARE_FLOOR: f64 = 0.05;
+
+/// Which directions of a subject's conversations are captured (DETECTION 0.2, "Sidedness").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sidedness {
+    /// Too little seen to tell.
+    Unknown,
+    /// Both.
+    TwoSided,
+    /// Inbound only.
+    OneSided,
+}
+
+/// The windows of one subject.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The host, or the protected prefix.
+    pub prefix: Prefix,
+    /// The site it belongs to.
+    pub site: SiteId,
+    /// Whether it is the sum of several hosts.
+    pub is_aggregate: bool,
+    /// First SYNs a second.
+    pub syns: RateSeries,
+    /// Verified connections a second.
+    pub verified: RateSeries,
+    /// Connections served a second.
+    pub served: RateSeries,
+    /// Inbound packets a second.
+    pub packets: RateSeries,
+    /// Share of answered handshakes the client did not finish by the deadline (SYN-2).
+    pub unfinished: ShareSeries,
+    /// Share of first SYNs the server left unanswered (SYN-6).
+    pub unanswered: ShareSeries,
+    /// Share of finished handshakes whose answer was repeated (SYN-6).
+    pub repeated: ShareSeries,
+    /// Share of new sources' handshakes that fell silent (SYN-3, one-sided).
+    pub silent: ShareSeries,
+    /// Handshake outcomes by cohort.
+    pub cohorts: Cohorts,
+    /// Facts about single handshakes.
+    pub records: Records,
+    /// By country.
+    pub foreign: Foreign,
+    /// Shapes of connections from abroad and from home.
+    pub shapes_abroad: Shapes,
+    /// See `shapes_abroad`.
+    pub shapes_home: Shapes,
+    /// Unfinished handshakes by second, a little over a minute: what is half-open on the server.
+    pub half_open: Ring<63>,
+    /// (served, first SYNs) by ten seconds, five minutes, the newest last.
+    pub history: std::collections::VecDeque<(f64, f64)>,
+    /// The largest alarm ratio since the last sample: what freezes learning.
+    pub alarm_ratio: f64,
+    /// First and last tick with traffic.
+    pub first_seen: Tick,
+    /// See `first_seen`.
+    pub last_seen: Tick,
+    now: Tick,
+    conversations: u64,
+    client_data: u64,
+    unfinished_this_second: f64,
+    first_byte: [u64; 16],
+    first_byte_usual: [u64; 16],
+    /// Inbound SYNs by their port over the last seconds.
+    ports: Ports,
+}
+
+impl Subject {
+    /// Builds an empty subject.
+    #[must_use]
+    pub fn new(prefix: Prefix, site: SiteId, is_aggregate: bool, tick: Tick) -> Self {
+        Self {
+            prefix,
+            site,
+            is_aggregate,
+            syns: RateSeries::default(),
+            verified: RateSeries::default(),
+            served: RateSeries::default(),
+            packets: RateSeries::default(),
+            unfinished: ShareSeries::default(),
+            unanswered: ShareSeries::default(),
+            repeated: ShareSeries::default(),
+            silent: ShareSeries::default(),
+            cohorts: Cohorts::default(),
+            records: Records::default(),
+            foreign: Foreign::default(),
+            shapes_abroad: Shapes::default(),
+            shapes_home: Shapes::default(),
+            half_open: Ring::default(),
+            history: std::collections::VecDeque::new(),
+            alarm_ratio: 0.0,
+            first_seen: tick,
+            last_seen: tick,
+            now: tick,
+            conversations: 0,
+            client_data: 0,
+            unfinished_this_second: 0.0,
+            first_byte: [0; 16],
+            first_byte_usual: [0; 16],
+            ports: Ports::default(),
+        }
+    }
+
+    /// Takes one tick. `refused` tells that the sampler was full, so that its count of first SYNs is too low.
+    pub fn observe(&mut self, tick: Tick, host: &HostTick, refused: bool, is_home: impl Fn(Country) -> bool) {
+        if host.inbound.packets > 0 {
+            self.last_seen = tick;
+        }
+        self.now = tick;
+        self.cohorts.push(&host.cohort);
+        self.records.roll();
+        let first_syns = self.first_syns(&host.cohort, host.syn, refused);
+        self.syns.observe(tick, first_syns, RATE_FLOOR, STEP_CAP);
+        let cap = self.step_cap();
+        self.verified.observe(tick, u64::from(host.verified), VERIFIED_FLOOR, cap);
+        self.served.observe(tick, u64::from(host.served), RATE_FLOOR, cap);
+        self.packets.observe(tick, host.inbound.packets, RATE_FLOOR, cap);
+        self.observe_shares(tick, cap);
+        self.foreign.observe(tick, &host.verified_from, is_home, STEP_CAP);
+        self.conversations = self.conversations.saturating_add(u64::from(host.two_sided));
+        self.client_data = self.client_data.saturating_add(u64::from(host.client_data));
+        for (total, count) in self.first_byte.iter_mut().zip(host.first_byte) {
+            *total += u64::from(count);
+        }
+        host.syn_ports.iter().filter(|(port, _)| *port != 0).for_each(|(port, n)| self.ports.add(*port, u64::from(*n)));
+        self.ports.fade();
+    }
+
+    fn observe_shares(&mut self, tick: Tick, cap: f64) {
+        let client = self.cohorts.client_side(self.cohorts.deadline(), 1);
+        let usual = self.unfinished.level().envelope(SHARE_FLOOR);
+        self.unfinished.observe(tick, client.unfinished(), client.answered, client.raw, Some(usual), cap);
+        self.unfinished_this_second += client.unfinished();
+        if tick.closes_period(TICKS_PER_SECOND) {
+            self.half_open.push(crate::window::whole(self.unfinished_this_second));
+            self.unfinished_this_second = 0.0;
+        }
+        let server = self.cohorts.server_side(1);
+        let usual = self.unanswered.level().envelope(SHARE_FLOOR);
+        self.unanswered.observe(tick, server.opened - server.answered, server.opened, server.raw, Some(usual), cap);
+        let (repeated, finished) = self.cohorts.repeated(1);
+        let usual = self.repeated.level().envelope(SHARE_FLOOR);
+        self.repeated.observe(tick, repeated.min(finished), finished, server.raw, Some(usual), cap);
+        let (silent, closed) = self.records.silent_new_now();
+        self.silent.observe(tick, silent, closed, 1.0, Some(self.silent_envelope()), cap);
+    }
+
+    /// What share of new sources may fall silent before forging is the better explanation: twice that of known sources
+    /// under the same load (DETECTION 2.3, margin version), and a tenth. Without enough known sources nine tenths, since
+    /// impatience alone has been simulated up to a half and is doubled here.
+    #[must_use]
+    pub fn silent_envelope(&self) -> f64 {
+        let (known, n) = self.records.silent_known();
+        if n >= 100.0 { (2.0 * known + 0.1).clamp(0.15, 0.9) } else { 0.9 }
+    }
+
+    /// Largest evidence a tick may give: more once the rate of SYNs corroborates it.
+    fn step_cap(&self) -> f64 {
+        if self.syns.decades() >= 9.0 { STEP_CAP_CORROBORATED } else { STEP_CAP }
+    }
+
+    /// First SYNs of the tick: the sampler's estimate, or, when it was full, all SYNs scaled as in the last ten seconds.
+    fn first_syns(&self, cohort: &CohortTick, syn: u32, refused: bool) -> u64 {
+        let opened = u64::from(cohort.opened);
+        if refused { opened.max(u64::from(syn) * 9 / 10) } else { opened }
+    }
+
+    /// Returns the port nine tenths of the SYNs of the last seconds went to.
+    #[must_use]
+    pub fn leading_port(&self) -> Option<u16> {
+        self.ports.leading()
+    }
+
+    /// Learns from the last ten seconds. Weight: 1 up to a quarter of the 0-to-1 score, which is half the alarm ratio,
+    /// then linearly to 0 at the line; in the first hour 0 from half the line on (DETECTION 1.2 and 0.2).
+    pub fn learn(&mut self) {
+        let ratio = std::mem::take(&mut self.alarm_ratio);
+        let cold = self.syns.phase() < crate::window::level::Phase::Level;
+        let weight = if ratio < 0.5 {
+            1.0
+        } else if cold {
+            0.0
+        } else {
+            (2.0 - 2.0 * ratio).max(0.0)
+        };
+        for series in [&mut self.syns, &mut self.verified, &mut self.served, &mut self.packets] {
+            series.learn(weight);
+        }
+        for series in [&mut self.unfinished, &mut self.unanswered, &mut self.repeated, &mut self.silent] {
+            series.learn(weight);
+        }
+        self.foreign.learn(weight);
+        // What is usual must not become the outage or the flood that is compared with it.
+        if weight > 0.0 {
+            if self.history.len() == 30 {
+                self.history.pop_front();
+            }
+            self.history.push_back((self.served.per_second(), self.syns.per_second()));
+        }
+        let counts = std::mem::take(&mut self.first_byte);
+        if weight >= 1.0 {
+            for (usual, count) in self.first_byte_usual.iter_mut().zip(counts) {
+                *usual += count;
+            }
+            if self.first_byte_usual.iter().sum::<u64>() > 50_000 {
+                self.first_byte_usual.iter_mut().for_each(|count| *count /= 2);
+            }
+        }
+    }
+
+    /// Tells whether nothing alarms, so that mixtures may be learned.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.alarm_ratio < 0.5
+    }
+
+    /// Returns the last tick taken.
+    #[must_use]
+    pub const fn last_tick(&self) -> Tick {
+        self.now
+    }
+
+    /// Returns which directions are captured.
+    #[must_use]
+    pub const fn sidedness(&self) -> Sidedness {
+        if self.conversations >= 50 {
+            Sidedness::TwoSided
+        } else if self.client_data >= 200 && self.conversations * 100 < self.client_data {
+            Sidedness::OneSided
+        } else {
+            Sidedness::Unknown
+        }
+    }
+
+    /// Returns the median time to the server's first byte, now and usually, in seconds; `None` with fewer than 50 cases.
+    #[must_use]
+    pub fn first_byte_seconds(&self) -> (Option<f64>, Option<f64>) {
+        (median_class(&self.first_byte), median_class(&self.first_byte_usual))
+    }
+
+    /// Returns the handshakes estimated to be half-open on the server: those unfinished in the last 63 s, for which a
+    /// Linux server keeps an unanswered SYN-ACK with default settings (five repetitions, doubling from 1 s).
+    #[must_use]
+    pub fn half_open_count(&self) -> f64 {
+        self.half_open.sum() as f64
+    }
+
+    /// Restarts windows and tests after a gap; levels stay.
+    pub fn restart(&mut self, tick: Tick) {
+        for series in [&mut self.syns, &mut self.verified, &mut self.served, &mut self.packets] {
+            series.restart(tick);
+        }
+        for series in [&mut self.unfinished, &mut self.unanswered, &mut self.repeated, &mut self.silent] {
+            series.restart(tick);
+        }
+        self.cohorts.clear();
+        self.records.clear();
+        self.foreign.restart(tick);
+        self.shapes_abroad.restart();
+        self.shapes_home.restart();
+        self.half_open.clear();
+        self.history.clear();
+    }
+}
+
+/// The middle of the class that holds the median, in seconds.
+fn median_class(counts: &[u64; 16]) -> Option<f64> {
+    let total: u64 = counts.iter().sum();
+    if total < 50 {
+        return None;
+    }
+    let mut below = 0;
+    let class = counts.iter().position(|count| {
+        below += count;
+        below * 2 >= total
+    })?;
+    Some(if class == 0 { 0.0005 } else { 0.000_75 * f64::from(1_u32 << class) })
+}
+
+/// Adds one host's tick to the sum of its prefix.
+pub fn add_host(sum: &mut HostTick, host: &HostTick) {
+    let add = |to: &mut Volume, from: &Volume| {
+        to.packets += from.packets;
+        to.bytes += from.bytes;
+    };
+    add(&mut sum.inbound, &host.inbound);
+    add(&mut sum.outbound, &host.outbound);
+    sum.syn += host.syn;
+    sum.verified += host.verified;
+    sum.served += host.served;
+    sum.two_sided += host.two_sided;
+    sum.client_data += host.client_data;
+    let (to, from) = (&mut sum.cohort, &host.cohort);
+    to.sampled += from.sampled;
+    to.opened += from.opened;
+    to.repeated_answers += from.repeated_answers;
+    for (to, from) in [
+        (&mut to.answered, &from.answered),
+        (&mut to.finished, &from.finished),
+        (&mut to.abandoned, &from.abandoned),
+        (&mut to.retried, &from.retried),
+        (&mut to.refused, &from.refused),
+    ] {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+    }
+    sum.first_byte.iter_mut().zip(host.first_byte).for_each(|(to, from)| *to += from);
+    for (country, count) in &host.verified_from {
+        match sum.verified_from.binary_search_by_key(country, |(country, _)| *country) {
+            Ok(place) => sum.verified_from[place].1 += count,
+            Err(place) => sum.verified_from.insert(place, (*country, *count)),
+        }
+    }
+    for (port, count) in &host.syn_ports {
+        if let Some(place) = sum.syn_ports.iter().position(|(known, _)| known == port) {
+            sum.syn_ports[place].1 += count;
+        } else if sum.syn_ports.len() < 16 {
+            sum.syn_ports.push((*port, *count));
+        }
+    }
+}
+
+/// The longest a verdict on a handshake's client side waits, in ticks.
+pub const CLIENT_DEADLINE: usize = LONGEST_DEADLINE;

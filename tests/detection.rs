@@ -1,0 +1,388 @@
+//! The engine against counters: what a shard would have summed, without packets, so that hours run in a second.
+//!
+//! The little world here is written apart from the packet generator on purpose: a detector that only knows one of them
+//! would show.
+
+#![expect(clippy::cast_possible_truncation, reason = "random bits are cut into bytes")]
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use vigie::address::Address;
+use vigie::capture::CaptureTick;
+use vigie::country::Country;
+use vigie::detect::engine::{Engine, Settings};
+use vigie::detect::finding::Finding;
+use vigie::detect::minute::{MinuteKind, MinuteVerdict};
+use vigie::hash::Seed;
+use vigie::kind::{AlertKind, Severity, Verdict};
+use vigie::packet::Protocol;
+use vigie::policy::{Policy, Site};
+use vigie::summary::{CohortRecord, CohortStage, Contact, ContactStage, HostTick, Outcome, Summary, Volume};
+use vigie::time::Tick;
+
+const START: u64 = 1_617_699_600 * 4;
+const HOST: [u8; 4] = [203, 0, 113, 10];
+
+/// Vigna's splitmix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn uniform(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn chance(&mut self, p: f64) -> bool {
+        self.uniform() < p
+    }
+
+    fn poisson(&mut self, mean: f64) -> u32 {
+        if mean > 30.0 {
+            let normal = (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0;
+            return (mean + mean.sqrt() * normal).round().max(0.0) as u32;
+        }
+        let (limit, mut product, mut count) = ((-mean).exp(), self.uniform(), 0);
+        while product > limit {
+            product *= self.uniform();
+            count += 1;
+        }
+        count
+    }
+}
+
+/// What happens in one tick, a second.
+#[derive(Clone, Copy)]
+struct Load {
+    home: f64,
+    abroad: f64,
+    forged: f64,
+    robots: f64,
+    /// Share of SYNs that the server leaves unanswered.
+    dropped: f64,
+    /// Share of real clients that give up instead of trying again.
+    impatient: f64,
+}
+
+const CALM: Load = Load { home: 95.0, abroad: 5.0, forged: 0.0, robots: 0.0, dropped: 0.0, impatient: 0.3 };
+
+struct World {
+    random: Random,
+    tick: u64,
+    /// Handshakes answered in this tick that finish in the next.
+    next_tick: u32,
+    engine: Engine,
+    pending: VecDeque<(u64, CohortRecord)>,
+    findings: Vec<(u64, Finding)>,
+    minutes: Vec<MinuteVerdict>,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let site = Site { name: "ecole".into(), prefixes: vec!["203.0.113.0/24".parse().unwrap()] };
+        let settings =
+            Settings { home: vec!["FR".parse().unwrap()], false_alarms_per_week: 1.0, ..Settings::default() };
+        Self {
+            random: Random(seed),
+            tick: START,
+            next_tick: 0,
+            engine: Engine::new(settings, Arc::new(Policy::new(vec![site], false)), Seed::default()),
+            pending: VecDeque::new(),
+            findings: Vec::new(),
+            minutes: Vec::new(),
+        }
+    }
+
+    fn client(&mut self, home: bool) -> Address {
+        let n = self.random.next();
+        let first = if home { 80 + (n % 4) as u8 } else { 20 + (n % 8) as u8 };
+        // A few thousand addresses come back again and again.
+        let last = if self.random.chance(0.5) { 1 } else { (n >> 24) as u8 };
+        Address::v4([first, (n >> 8) as u8 % 16, (n >> 16) as u8, last])
+    }
+
+    fn forged(&mut self) -> Address {
+        Address::v4((self.random.next() as u32).to_be_bytes())
+    }
+
+    fn record(&mut self, source: Address, outcome: u8) {
+        let record = CohortRecord {
+            target: Address::v4(HOST),
+            source,
+            first_syn: Tick::new(self.tick).start(),
+            port: 443,
+            weight: 1,
+            stage: CohortStage::Look,
+            outcome: Outcome(outcome),
+        };
+        self.pending.push_back((self.tick + 4, record));
+        self.pending.push_back((self.tick + 14, CohortRecord { stage: CohortStage::Close, ..record }));
+    }
+
+    fn contact(&mut self, source: Address, home: bool, robot: bool, stage: ContactStage) -> Contact {
+        let size = self.random.next();
+        let received = if robot { 9_000 } else { 2_000 << (size % 7) };
+        let sent = if robot { 700 } else { 600 + size % 5_000 };
+        Contact {
+            at: Tick::new(self.tick).start(),
+            stage,
+            originator: source,
+            responder: Address::v4(HOST),
+            port: 443,
+            protocol: Protocol::TCP,
+            country: if home { "FR" } else { "NL" }.parse().unwrap(),
+            sent: Volume { packets: sent / 200, bytes: sent },
+            received: Volume { packets: received / 1_000, bytes: received },
+            served: true,
+            weight: 1,
+        }
+    }
+
+    /// One real client: answered or not, trying again or not.
+    fn connect(&mut self, load: &Load, host: &mut HostTick, contacts: &mut Vec<Contact>, home: bool, robot: bool) {
+        let source = self.client(home);
+        host.syn += 1;
+        host.cohort.sampled += 1;
+        host.cohort.opened += 1;
+        if self.random.chance(load.dropped) {
+            let retries = !self.random.chance(load.impatient);
+            self.record(source, if retries { Outcome::RETRIED } else { 0 });
+            return;
+        }
+        host.syn_ack += 1;
+        host.cohort.answered[0] += 1;
+        if self.random.chance(0.01) {
+            self.record(source, Outcome::ANSWERED);
+            return;
+        }
+        // A fifth of the clients are a tick away.
+        if self.random.chance(0.2) {
+            self.next_tick += 1;
+        } else {
+            host.cohort.finished[0] += 1;
+        }
+        host.verified += 1;
+        host.served += 1;
+        host.two_sided += 1;
+        host.client_data += 1;
+        let country: Country = if home { "FR" } else { "NL" }.parse().unwrap();
+        match host.verified_from.iter_mut().find(|(of, _)| *of == country) {
+            Some(entry) => entry.1 += 1,
+            None => host.verified_from.push((country, 1)),
+        }
+        self.record(source, Outcome::ANSWERED | Outcome::FINISHED | Outcome::CONTINUED);
+        contacts.push(self.contact(source, home, robot, ContactStage::Verified));
+        contacts.push(self.contact(source, home, robot, ContactStage::Settled));
+    }
+
+    fn step(&mut self, load: &Load) {
+        let mut host = HostTick { address: Address::v4(HOST), ..HostTick::default() };
+        host.cohort.finished[1] = std::mem::take(&mut self.next_tick);
+        let mut contacts = Vec::new();
+        for (rate, home, robot) in [(load.home, true, false), (load.abroad, false, false), (load.robots, false, true)] {
+            for _ in 0..self.random.poisson(rate / 4.0) {
+                self.connect(load, &mut host, &mut contacts, home, robot);
+            }
+        }
+        for _ in 0..self.random.poisson(load.forged / 4.0) {
+            let source = self.forged();
+            host.syn += 1;
+            host.cohort.sampled += 1;
+            host.cohort.opened += 1;
+            let answered = !self.random.chance(load.dropped);
+            host.cohort.answered[0] += u32::from(answered);
+            self.record(source, if answered { Outcome::ANSWERED } else { 0 });
+        }
+        host.inbound.packets = u64::from(host.syn) * 8 + 1;
+        host.verified_from.sort_unstable();
+        let tick = Tick::new(self.tick);
+        let mut summary = Summary { tick, hosts: vec![host], contacts, ..Summary::default() };
+        let now = self.tick;
+        self.pending.retain(|(due, record)| {
+            if *due == now {
+                summary.cohorts.push(*record);
+            }
+            *due != now
+        });
+        let capture = CaptureTick { tick, frames: 100, lost: 0, gap: false };
+        let output = self.engine.observe(&summary, &capture);
+        self.findings.extend(output.findings.iter().map(|finding| (now, finding.clone())));
+        self.minutes.extend(output.minutes.iter().cloned());
+        self.tick += 1;
+    }
+
+    fn run(&mut self, seconds: u64, load: &Load) {
+        (0..seconds * 4).for_each(|_| self.step(load));
+    }
+
+    /// Runs and returns the seconds to the first loud finding of the kind.
+    fn run_until_loud(&mut self, seconds: u64, load: &Load, kind: AlertKind) -> Option<f64> {
+        let (start, before) = (self.tick, self.findings.len());
+        self.run(seconds, load);
+        let found = self.findings[before..].iter().find(|(_, f)| f.kind == kind && is_loud(f));
+        found.map(|(t, _)| (t - start + 1) as f64 / 4.0)
+    }
+
+    fn last(&self, kind: AlertKind) -> &Finding {
+        &self.findings.iter().rev().find(|(_, f)| f.kind == kind && f.fires()).expect("a finding of the kind").1
+    }
+
+    /// Loud kinds with the first second of each, and how many ticks.
+    fn loud(&self) -> Vec<(AlertKind, u64, usize)> {
+        let mut loud: Vec<(AlertKind, u64, usize)> = Vec::new();
+        for (tick, finding) in self.findings.iter().filter(|(_, f)| is_loud(f)) {
+            match loud.iter_mut().find(|(kind, ..)| *kind == finding.kind) {
+                Some(entry) => entry.2 += 1,
+                None => loud.push((finding.kind, (tick - START) / 4, 1)),
+            }
+        }
+        loud
+    }
+}
+
+fn is_loud(finding: &Finding) -> bool {
+    finding.fires() && finding.severity >= Severity::Warning
+}
+
+#[test]
+fn an_hour_of_calm_says_nothing() {
+    let mut world = World::new(1);
+    world.run(3_600, &CALM);
+    assert!(world.loud().is_empty(), "{:?}", world.loud());
+    assert!(world.minutes.iter().all(|minute| minute.verdict == MinuteKind::Normal));
+    assert_eq!(world.minutes.len(), 59);
+}
+
+#[test]
+fn forged_handshakes_are_found_at_once_without_history() {
+    for seed in 0..5 {
+        let mut world = World::new(seed);
+        world.run(20, &CALM);
+        let flood = Load { forged: 400.0, ..CALM };
+        let seconds = world.run_until_loud(10, &flood, AlertKind::SynFlood).expect("found");
+        assert!(seconds <= 4.0, "found after {seconds} s");
+    }
+}
+
+#[test]
+fn a_flood_is_estimated_with_its_share_and_no_country() {
+    for (times, most_seconds) in [(10.0, 3.0), (1.0, 4.0), (0.5, 6.0)] {
+        let mut found = Vec::new();
+        for seed in 0..6 {
+            let mut world = World::new(100 + seed);
+            world.run(300, &CALM);
+            let load = Load { forged: 100.0 * times, ..CALM };
+            found.push(world.run_until_loud(30, &load, AlertKind::SynFlood).unwrap_or(f64::INFINITY));
+            let finding = world.last(AlertKind::SynFlood);
+            let share = finding.figures.iter().find(|f| f.name.name() == "attack_share").unwrap();
+            let truth = times / (1.0 + times);
+            assert!((share.observed - truth).abs() < 0.05, "{times}x: share {} of {truth}", share.observed);
+            assert!(finding.spoofed && finding.origins.is_empty() && finding.sources.is_empty());
+            assert_eq!(finding.verdict, Some(Verdict::Attack));
+        }
+        found.sort_by(f64::total_cmp);
+        assert!(found[4] <= most_seconds, "{times}x: found after {found:?} s");
+    }
+}
+
+#[test]
+fn a_rush_is_a_rush_whatever_the_impatience() {
+    for (seed, impatient) in [(1, 0.0), (2, 0.3), (3, 0.6)] {
+        let mut world = World::new(200 + seed);
+        world.run(240, &CALM);
+        for step in 1..=20 {
+            let growth = 1.0 + f64::from(step) / 2.0;
+            world.run(5, &Load { home: 95.0 * growth, abroad: 5.0 * growth, impatient, ..CALM });
+        }
+        let full = Load { home: 1_045.0, abroad: 55.0, dropped: 0.7, impatient, ..CALM };
+        world.run(120, &full);
+        let attacks: Vec<_> = world.loud().into_iter().filter(|(kind, ..)| *kind != AlertKind::Overload).collect();
+        assert!(attacks.is_empty(), "impatience {impatient}: {attacks:?}");
+        assert!(world.findings.iter().any(|(_, f)| f.kind == AlertKind::Rush && f.fires()), "no rush");
+        if impatient < 0.5 {
+            let overload = world.last(AlertKind::Overload);
+            assert_eq!(overload.verdict, Some(Verdict::Overload));
+        }
+    }
+}
+
+#[test]
+fn a_flood_inside_an_overloading_rush_is_mixed() {
+    let mut world = World::new(300);
+    world.run(240, &CALM);
+    for step in 1..=20 {
+        let growth = 1.0 + f64::from(step) / 4.0;
+        world.run(5, &Load { home: 95.0 * growth, abroad: 5.0 * growth, ..CALM });
+    }
+    let rush = Load { home: 1_140.0, abroad: 60.0, dropped: 0.5, ..CALM };
+    world.run(120, &rush);
+    let flood = Load { forged: 1_200.0, ..rush };
+    let seconds = world.run_until_loud(60, &flood, AlertKind::SynFlood).expect("found");
+    assert!(seconds <= 6.0, "found after {seconds} s");
+    let finding = world.last(AlertKind::SynFlood);
+    assert_eq!(finding.verdict, Some(Verdict::Mixed), "{finding:?}");
+    assert!(world.minutes.iter().any(|minute| minute.verdict == MinuteKind::Overload), "{:?}", world.minutes);
+}
+
+#[test]
+fn robots_from_abroad_are_an_attack_and_their_country_is_named() {
+    for times in [1.0, 0.3] {
+        let mut world = World::new(400);
+        world.run(300, &CALM);
+        let load = Load { robots: 100.0 * times, ..CALM };
+        let seconds = world.run_until_loud(40, &load, AlertKind::ForeignSurge).expect("found");
+        assert!(seconds <= 12.0, "{times}x: found after {seconds} s");
+        let finding = world.last(AlertKind::ForeignSurge);
+        assert_eq!(finding.origins[0].country.to_string(), "NL");
+        assert_eq!(finding.verdict, Some(Verdict::Attack), "{times}x: {:?}", finding.figures);
+    }
+}
+
+#[test]
+fn a_genuine_crowd_from_abroad_is_no_alarm() {
+    for seed in 0..4 {
+        let mut world = World::new(500 + seed);
+        world.run(400, &CALM);
+        for step in 1..=10 {
+            world.run(5, &Load { abroad: 5.0 + 20.0 * f64::from(step), ..CALM });
+        }
+        world.run(60, &Load { abroad: 205.0, ..CALM });
+        assert!(world.loud().is_empty(), "{:?} {:?}", world.loud(), world.last(AlertKind::ForeignSurge).figures);
+        assert_eq!(world.last(AlertKind::ForeignSurge).verdict, Some(Verdict::Rush));
+    }
+}
+
+#[test]
+fn a_rush_that_lifts_every_country_is_no_foreign_surge() {
+    for seed in 0..4 {
+        let mut world = World::new(600 + seed);
+        world.run(300, &CALM);
+        world.run(120, &Load { home: 950.0, abroad: 55.0, ..CALM });
+        assert!(world.loud().is_empty(), "{:?}", world.loud());
+    }
+}
+
+#[test]
+fn silence_of_the_server_is_an_outage_and_no_attack() {
+    let mut world = World::new(700);
+    world.run(300, &CALM);
+    world.run(40, &Load { dropped: 1.0, ..CALM });
+    let kinds: Vec<AlertKind> = world.loud().into_iter().map(|(kind, ..)| kind).collect();
+    assert!(kinds.contains(&AlertKind::Outage), "{kinds:?}");
+    assert!(!kinds.contains(&AlertKind::SynFlood), "{kinds:?}");
+    assert_eq!(world.last(AlertKind::Outage).verdict, Some(Verdict::Health));
+}
+
+#[test]
+fn a_flood_at_a_host_that_does_not_answer_is_found() {
+    let mut world = World::new(800);
+    let dead = Load { home: 0.0, abroad: 0.0, forged: 500.0, dropped: 1.0, ..CALM };
+    assert!(world.run_until_loud(30, &dead, AlertKind::SynFlood).is_some());
+}
