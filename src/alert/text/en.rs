@@ -1,0 +1,277 @@
+//! English: evidence sentences and names.
+
+use crate::alert::line::Alert;
+use crate::alert::text::notation::Notation;
+use crate::detect::finding::{Caveat, Figure, FigureName};
+use crate::kind::{AlertKind, Verdict};
+
+const N: Notation = Notation::ENGLISH;
+
+/// Behaviour evidence from which a crowd counts as robots, and below whose negative as people (DETECTION 4.2, FC-1).
+const BEHAVIOUR_LINE: f64 = 4.0;
+/// Countries that one sentence names.
+const MOST_COUNTRIES: usize = 5;
+
+pub(super) fn evidence(alert: &Alert) -> Vec<String> {
+    let mut sentences: Vec<String> = alert.figures.iter().filter_map(|figure| sentence(figure, alert)).collect();
+    sentences.extend(origins(alert));
+    if alert.spoofed {
+        sentences.push("The sources are forged: the origin cannot be attributed.".to_owned());
+    }
+    for caveat in &alert.caveats {
+        if !(alert.spoofed && *caveat == Caveat::Unattributable) {
+            sentences.push(qualification(*caveat).to_owned());
+        }
+    }
+    sentences
+}
+
+/// Writes what a figure says; `None` where another figure's sentence says it.
+fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
+    use FigureName as F;
+    let value = figure.observed;
+    let text = match figure.name {
+        F::FirstSynsPerSecond => {
+            format!("Clients asked for {} new connections a second{}.", N.figure(value), at_most_rate(figure))
+        }
+        F::UnfinishedShare => format!(
+            "Clients finished {} of the handshakes the server answered{}.",
+            finished(figure),
+            figure.expected.map(|usual| format!("; usual is at least {}", N.percent(1.0 - usual))).unwrap_or_default()
+        ),
+        F::UnfinishedPerSecond => format!(
+            "The server answered {} handshakes a second that no client finished{}.",
+            N.figure(value),
+            at_most_rate(figure)
+        ),
+        F::AttackShare => format!(
+            "{} of the connection attempts are held to be forged or never meant to finish{}.",
+            percent(figure),
+            at_most_share(figure)
+        ),
+        F::SilentShare => silent(figure, alert),
+        F::SilentKnownShare if has(alert, F::SilentShare) => return None,
+        F::SilentKnownShare => format!(
+            "{} of the handshakes of known visitors were neither finished, retried nor reset{}.",
+            percent(figure),
+            at_most_share(figure)
+        ),
+        F::HalfOpenCount => format!(
+            "About {} handshakes are left half-open on the server at once{}.",
+            N.figure(value),
+            figure.expected.map(|room| format!("; at most {} is expected", N.limit(room))).unwrap_or_default()
+        ),
+        F::NetworksCount => format!(
+            "The unfinished handshakes bear addresses of {} different networks within ten seconds{}.",
+            N.figure(value),
+            at_most(figure)
+        ),
+        F::UnansweredShare => {
+            format!(
+                "The server left {} of the connection attempts unanswered{}.",
+                percent(figure),
+                at_most_share(figure)
+            )
+        }
+        F::RetriedShare => {
+            format!("{} of the unanswered attempts were tried again, which is what real clients do.", percent(figure))
+        }
+        F::RepeatedAnswerShare => format!(
+            "The server repeated its answer to {} of the finished handshakes, the sign of a full accept queue{}.",
+            percent(figure),
+            at_most_share(figure)
+        ),
+        F::FirstByteSeconds => format!(
+            "Half of the clients waited {} or longer for the server's first byte{}.",
+            N.duration(value),
+            figure.expected.map(|usual| format!("; usual is at most {}", N.duration(usual))).unwrap_or_default()
+        ),
+        F::VerifiedPerSecond => format!(
+            "Clients that proved their address opened {} connections a second{}.",
+            N.figure(value),
+            at_most_rate(figure)
+        ),
+        F::ServedPerSecond => {
+            format!("The server sent data on {} new connections a second{}.", N.figure(value), about_rate(figure))
+        }
+        F::ForeignPerSecond => format!(
+            "{} connections a second came from addresses registered abroad{}.",
+            N.figure(value),
+            given_home(figure)
+        ),
+        F::ForeignShare => format!(
+            "{} of the verified connections came from addresses registered abroad{}.",
+            percent(figure),
+            at_most_share(figure)
+        ),
+        F::CountryPerSecond => {
+            format!("{} connections a second came from {}{}.", N.figure(value), leading(alert), given_home(figure))
+        }
+        F::HomeGrowthRatio if value < 1.05 => "Traffic from home has not grown.".to_owned(),
+        F::HomeGrowthRatio => format!("Traffic from home stands at {} times its usual level.", N.figure(value)),
+        F::BehaviourNats => behaviour(value),
+        F::TopShapeShare => format!(
+            "{} of the additional connections have one and the same shape{}.",
+            percent(figure),
+            at_most_share(figure)
+        ),
+        F::SourceSpreadRatio => format!(
+            "Connections per source vary by {} of their mean in the additional traffic{}.",
+            percent(figure),
+            figure.expected.map(|usual| format!("; usual is about {}", N.percent(usual))).unwrap_or_default()
+        ),
+        F::OnsetSeconds => format!("The rise from a tenth to nine tenths of its height took {}.", N.duration(value)),
+        F::PacketsPerSecond => format!("{} packets a second arrived{}.", N.figure(value), at_most_rate(figure)),
+        F::LostShare => {
+            format!("{} of the frames were lost before Vigie saw them{}.", percent(figure), at_most_share(figure))
+        }
+        F::SilentSeconds => format!("No frame was seen for {}{}.", N.duration(value), at_most_time(figure)),
+    };
+    Some(text)
+}
+
+/// Writes the share of new visitors' handshakes that went silent beside that of known ones, their control group.
+fn silent(figure: &Figure, alert: &Alert) -> String {
+    let known = alert.figures.iter().find(|other| other.name == FigureName::SilentKnownShare);
+    let control = known.map_or_else(
+        || at_most_share(figure),
+        |known| format!("; known visitors under the same load: {}", N.percent(known.observed)),
+    );
+    format!("{} of the handshakes of new visitors were neither finished, retried nor reset{control}.", percent(figure))
+}
+
+fn behaviour(nats: f64) -> String {
+    let towards = if nats >= BEHAVIOUR_LINE {
+        "The additional visitors look like robots to the behaviour test"
+    } else if nats <= -BEHAVIOUR_LINE {
+        "The additional visitors behave like people"
+    } else {
+        "The behaviour of the additional visitors tells neither people nor robots"
+    };
+    let sign = if nats > 0.0 { "+" } else { "" };
+    format!("{towards} (evidence {sign}{}; robots from +4, people from -4).", N.figure(nats))
+}
+
+fn origins(alert: &Alert) -> Option<String> {
+    let share = |origin: &crate::alert::line::Origin| {
+        let country =
+            if origin.country.is_known() { origin.country.to_string() } else { "no known country".to_owned() };
+        format!("{country} ({})", N.percent(origin.share.get()))
+    };
+    let named: Vec<_> = alert.origins.iter().take(MOST_COUNTRIES).map(share).collect();
+    (!named.is_empty()).then(|| format!("The verified sources are registered in {}.", list(&named)))
+}
+
+fn leading(alert: &Alert) -> String {
+    match alert.origins.first() {
+        Some(origin) if origin.country.is_known() => format!("addresses registered in {}", origin.country),
+        _ => "the addresses of one country".to_owned(),
+    }
+}
+
+pub(super) fn list(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+const fn qualification(caveat: Caveat) -> &'static str {
+    match caveat {
+        Caveat::OneSided => "Only one direction of the traffic is captured: what the other side answered is not known.",
+        Caveat::CaptureLoss => "The capture lost frames while this was measured: rates and shares may be off.",
+        Caveat::ColdStart => "The usual range was learned in minutes, not in weeks.",
+        Caveat::Duplicates => "Frames are seen more than once at this capture point: rates are corrected for it.",
+        Caveat::EstimatesDiffer => {
+            "The two estimates of the attack share differ by more than 15 points: take the share with caution."
+        }
+        Caveat::Unattributable => "The addresses are unproven: the origin cannot be attributed.",
+        Caveat::Sampled => "Handshakes were sampled: the figures are estimates.",
+        Caveat::HumanLike => "The crowd from abroad behaves like people, which is consistent with genuine interest.",
+        Caveat::ServerSilent => "The server answers hardly anything: only the clients' side could be judged.",
+    }
+}
+
+fn has(alert: &Alert, name: FigureName) -> bool {
+    alert.figures.iter().any(|figure| figure.name == name)
+}
+
+fn percent(figure: &Figure) -> String {
+    match figure.interval {
+        Some((low, high)) => N.percent_within(figure.observed, low, high),
+        None => N.percent(figure.observed),
+    }
+}
+
+/// The complement of an unfinished share, with its interval turned round.
+fn finished(figure: &Figure) -> String {
+    let turned = Figure {
+        observed: 1.0 - figure.observed,
+        interval: figure.interval.map(|(low, high)| (1.0 - high, 1.0 - low)),
+        ..*figure
+    };
+    percent(&turned)
+}
+
+fn at_most(figure: &Figure) -> String {
+    figure.expected.map(|usual| format!("; usual is at most {}", N.figure(usual))).unwrap_or_default()
+}
+
+fn at_most_rate(figure: &Figure) -> String {
+    figure.expected.map(|usual| format!("; usual is at most {}", N.rate(usual))).unwrap_or_default()
+}
+
+fn about_rate(figure: &Figure) -> String {
+    figure.expected.map(|usual| format!("; usual is about {}", N.rate(usual))).unwrap_or_default()
+}
+
+fn at_most_share(figure: &Figure) -> String {
+    figure.expected.map(|usual| format!("; usual is at most {}", N.percent(usual))).unwrap_or_default()
+}
+
+fn at_most_time(figure: &Figure) -> String {
+    figure.expected.map(|usual| format!("; usual is at most {}", N.duration(usual))).unwrap_or_default()
+}
+
+fn given_home(figure: &Figure) -> String {
+    let expected = |usual| format!("; at most {} is expected, given the traffic from home", N.rate(usual));
+    figure.expected.map(expected).unwrap_or_default()
+}
+
+pub(super) const fn kind(kind: AlertKind) -> &'static str {
+    match kind {
+        AlertKind::SynFlood => "SYN flood",
+        AlertKind::ForeignSurge => "Surge from abroad",
+        AlertKind::UdpFlood => "UDP flood",
+        AlertKind::Amplification => "Amplification",
+        AlertKind::IcmpFlood => "ICMP flood",
+        AlertKind::FragmentFlood => "Fragment flood",
+        AlertKind::TcpFlagFlood => "TCP flood outside connections",
+        AlertKind::CarpetBombing => "Carpet bombing",
+        AlertKind::RoboticSurge => "Surge of look-alike connections",
+        AlertKind::ConnectionExhaustion => "Connection exhaustion",
+        AlertKind::PortScan => "Port scan",
+        AlertKind::HostSweep => "Host sweep",
+        AlertKind::BruteForce => "Log-in attempts from one source",
+        AlertKind::CredentialStuffing => "Log-in attempts from many sources",
+        AlertKind::Exfiltration => "Unusual data leaving",
+        AlertKind::NewOutbound => "New outbound connection",
+        AlertKind::Beacon => "Regular outbound connections",
+        AlertKind::Rush => "Rush of users",
+        AlertKind::Overload => "Overload",
+        AlertKind::Outage => "Outage",
+        AlertKind::SensorBlind => "Sensor blind",
+    }
+}
+
+pub(super) const fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Attack => "attack",
+        Verdict::Rush => "rush of users",
+        Verdict::Mixed => "attack and overload together",
+        Verdict::Overload => "overload by real users",
+        Verdict::Suspicion => "suspicion",
+        Verdict::Health => "health of server or sensor",
+    }
+}

@@ -1,0 +1,80 @@
+//! Sentences from figures, by language: the only place where an alert becomes prose.
+//!
+//! A language is a module beside `en` that writes the same things from the same [`Alert`]; [`Language`] chooses. All
+//! of them keep four rules. Only sources that proved their address have a country, and it is where they are
+//! *registered*. Forged sources have no origin at all. What flow data can only hint at is *consistent with* a cause. And
+//! volume alone is never called an attack.
+
+mod en;
+pub mod notation;
+mod why;
+
+use crate::alert::line::Alert;
+use crate::kind::{AlertKind, Severity, Verdict};
+use notation::Notation;
+
+/// A language in which Vigie writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    /// English.
+    #[default]
+    English,
+}
+
+impl Language {
+    /// Returns how numbers are written.
+    #[must_use]
+    pub const fn notation(self) -> Notation {
+        match self {
+            Self::English => Notation::ENGLISH,
+        }
+    }
+
+    /// Returns the code for the `lang` attribute of a page (RFC 5646).
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::English => "en",
+        }
+    }
+
+    /// Writes the evidence: a sentence for each figure, the most telling first, then the origins, then the caveats.
+    #[must_use]
+    pub fn evidence(self, alert: &Alert) -> Vec<String> {
+        match self {
+            Self::English => en::evidence(alert),
+        }
+    }
+
+    /// Writes one sentence of at most 60 words for readers who do not know networks.
+    #[must_use]
+    pub fn why(self, alert: &Alert) -> String {
+        match self {
+            Self::English => why::why(alert),
+        }
+    }
+
+    /// Names a kind of alert.
+    #[must_use]
+    pub const fn kind(self, kind: AlertKind) -> &'static str {
+        match self {
+            Self::English => en::kind(kind),
+        }
+    }
+
+    /// Names a verdict.
+    #[must_use]
+    pub const fn verdict(self, verdict: Verdict) -> &'static str {
+        match self {
+            Self::English => en::verdict(verdict),
+        }
+    }
+
+    /// Names a severity.
+    #[must_use]
+    pub const fn severity(self, severity: Severity) -> &'static str {
+        match self {
+            Self::English => severity.name(),
+        }
+    }
+}

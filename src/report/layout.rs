@@ -1,0 +1,92 @@
+//! Times of day and wrapped lines, alike on the terminal and on the page.
+
+use crate::time::Timestamp;
+
+/// Columns of the terminal summary.
+pub(super) const WIDTH: usize = 80;
+
+/// Where a line is not broken: between a number and its unit.
+const GLUED: [&str; 5] = [" %", " ± ", "± ", " min", " s)"];
+
+/// Returns `2021-04-06`, UTC.
+pub(super) fn date(moment: Timestamp) -> String {
+    moment.to_string().chars().take(10).collect()
+}
+
+/// Returns `09:02`, UTC.
+pub(super) fn minute_of_day(moment: Timestamp) -> String {
+    moment.to_string().chars().skip(11).take(5).collect()
+}
+
+/// Returns `09:02:17`, UTC.
+pub(super) fn second_of_day(moment: Timestamp) -> String {
+    moment.to_string().chars().skip(11).take(8).collect()
+}
+
+/// Returns the time of day, after its date where that is not the first day of the run.
+pub(super) fn clock(moment: Timestamp, first_day: &str) -> String {
+    let day = date(moment);
+    if day == first_day { second_of_day(moment) } else { format!("{day} {}", second_of_day(moment)) }
+}
+
+/// Says when something was, to the second, with the second date where it is another one.
+pub(super) fn between(start: Timestamp, end: Timestamp) -> String {
+    let (first, last) = (date(start), date(end));
+    let until = if first == last { String::new() } else { format!("{last} ") };
+    format!("{first} {} to {until}{} UTC", second_of_day(start), second_of_day(end))
+}
+
+/// Breaks a text at spaces into lines of at most [`WIDTH`] columns, the first after `first`, the others after as many
+/// spaces as `indent`. A word longer than a line stands alone.
+pub(super) fn wrapped(first: &str, indent: usize, text: &str) -> String {
+    let text = GLUED.iter().fold(text.to_owned(), |text, pair| text.replace(pair, &pair.replace(' ', "\u{a0}")));
+    let mut lines = String::from(first);
+    let mut column = first.chars().count();
+    let mut fresh = true;
+    for word in text.split([' ', '\n']).filter(|word| !word.is_empty()) {
+        let length = word.chars().count();
+        if !fresh && column + 1 + length > WIDTH {
+            lines.push('\n');
+            lines.push_str(&" ".repeat(indent));
+            column = indent;
+            fresh = true;
+        }
+        if !fresh {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += length;
+        fresh = false;
+    }
+    lines.replace('\u{a0}', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        let text = "word ".repeat(60);
+        let lines = wrapped("  - ", 4, &text);
+        assert!(lines.lines().count() > 3);
+        assert!(lines.lines().all(|line| line.chars().count() <= WIDTH), "{lines}");
+        assert!(lines.lines().skip(1).all(|line| line.starts_with("    word")), "{lines}");
+    }
+
+    #[test]
+    fn a_later_day_is_named() {
+        let moment = Timestamp::from_secs(1_617_699_720);
+        assert_eq!(clock(moment, "2021-04-06"), "09:02:00");
+        assert_eq!(clock(moment, "2021-04-05"), "2021-04-06 09:02:00");
+    }
+
+    #[test]
+    fn a_time_span_names_its_second_date_only_when_it_differs() {
+        let start = Timestamp::from_secs(1_617_699_720);
+        assert_eq!(between(start, Timestamp::from_secs(1_617_699_737)), "2021-04-06 09:02:00 to 09:02:17 UTC");
+        let next = between(start, Timestamp::from_secs(1_617_699_720 + 86_400));
+        assert_eq!(next, "2021-04-06 09:02:00 to 2021-04-07 09:02:00 UTC");
+    }
+}
