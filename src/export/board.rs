@@ -1,0 +1,278 @@
+//! What a run shows of itself: one shared board, written once a tick, read by the HTTP endpoint.
+//!
+//! Alerts are kept as the lines that were written, the latest of each. Readers take a copy of pointers under a short
+//! lock, so that a slow reader never holds up a tick.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::capture::Accounting;
+use crate::detect::engine::{Armed, Home};
+use crate::detect::minute::MinuteVerdict;
+use crate::metrics::Metrics;
+use crate::policy::Policy;
+use crate::time::Timestamp;
+
+/// How many closed alerts are still shown.
+const CLOSED_ALERTS: usize = 100;
+
+/// A protected site, as the status tells it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SiteStatus {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What belongs to it, in CIDR notation.
+    pub prefixes: Vec<String>,
+}
+
+/// What a run is doing: `vigie.status/1`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    /// Packet time up to which everything is judged.
+    pub packet_time: Option<Timestamp>,
+    /// Packets seen: processed + discarded + dropped.
+    pub packets: u64,
+    /// Packets decoded and counted.
+    pub processed: u64,
+    /// Packets that could not be decoded, by reason; reasons that did not occur are absent.
+    pub discarded: BTreeMap<&'static str, u64>,
+    /// Packets lost before Vigie saw them, by place.
+    pub dropped: BTreeMap<&'static str, u64>,
+    /// Bytes on the wire.
+    pub bytes: u64,
+    /// Flows in the table.
+    pub flows: u64,
+    /// What is protected.
+    pub sites: Vec<SiteStatus>,
+    /// Whether protection is learned from traffic.
+    pub learning: bool,
+    /// The home countries and how they were found.
+    pub home: Option<Home>,
+    /// Which detectors are at work.
+    pub detectors: Vec<Armed>,
+    /// The last full minute of each site.
+    pub minutes: Vec<MinuteVerdict>,
+}
+
+impl Status {
+    /// Fills in what the books and the policy know; the rest starts empty.
+    #[must_use]
+    pub fn new(books: &Accounting, policy: &Policy) -> Self {
+        let sites = policy.sites().iter().map(|site| SiteStatus {
+            name: Arc::clone(&site.name),
+            prefixes: site.prefixes.iter().map(ToString::to_string).collect(),
+        });
+        Self {
+            packet_time: None,
+            packets: books.packets,
+            processed: books.processed,
+            discarded: books.discarded.iter().map(|(reason, count)| (reason.name(), *count)).collect(),
+            dropped: BTreeMap::from([("kernel", books.dropped.kernel), ("interface", books.dropped.interface)]),
+            bytes: books.bytes,
+            flows: 0,
+            sites: sites.collect(),
+            learning: policy.is_learning(),
+            home: None,
+            detectors: Vec::new(),
+            minutes: Vec::new(),
+        }
+    }
+}
+
+/// How far the run has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// No tick has been judged yet.
+    Starting,
+    /// Ticks are being judged.
+    Running,
+    /// The run ended as it should.
+    Ended,
+    /// The run cannot go on.
+    Failed(String),
+}
+
+/// One alert, by its latest line.
+#[derive(Clone, Debug)]
+struct Shown {
+    id: String,
+    line: Arc<str>,
+}
+
+#[derive(Debug)]
+struct Inside {
+    phase: Phase,
+    status: Option<Arc<Status>>,
+    open: Vec<Shown>,
+    closed: VecDeque<Shown>,
+    published: Instant,
+}
+
+/// The shared board.
+#[derive(Debug)]
+pub struct Board {
+    metrics: Arc<Metrics>,
+    stall: Option<Duration>,
+    inside: RwLock<Inside>,
+}
+
+/// What a reader sees: the board at one moment.
+#[derive(Clone, Debug)]
+pub struct Sight {
+    /// How far the run has come.
+    pub phase: Phase,
+    /// The status, once there is one.
+    pub status: Option<Arc<Status>>,
+    /// Latest lines of open alerts, in the order they opened.
+    pub open: Vec<Arc<str>>,
+    /// Last lines of closed alerts, the latest first.
+    pub closed: Vec<Arc<str>>,
+    /// Nothing was published for so long that the run is held to be stuck.
+    pub stalled: Option<Duration>,
+}
+
+impl Board {
+    /// Makes an empty board. With `stall`, a run that publishes nothing for so long is reported as stuck: for live runs,
+    /// whose clock never stands.
+    #[must_use]
+    pub fn new(metrics: Arc<Metrics>, stall: Option<Duration>) -> Self {
+        let inside = Inside {
+            phase: Phase::Starting,
+            status: None,
+            open: Vec::new(),
+            closed: VecDeque::new(),
+            published: now(),
+        };
+        Self { metrics, stall, inside: RwLock::new(inside) }
+    }
+
+    /// Returns the metrics of the run.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Shows a new status; the first one makes the run ready.
+    pub fn publish(&self, status: Status) {
+        let mut inside = self.write();
+        inside.status = Some(Arc::new(status));
+        inside.published = now();
+        if inside.phase == Phase::Starting {
+            inside.phase = Phase::Running;
+        }
+    }
+
+    /// Shows an alert's latest line; with `closes`, its last one.
+    pub fn show_alert(&self, id: &str, line: &str, closes: bool) {
+        let line: Arc<str> = line.into();
+        let mut inside = self.write();
+        let place = inside.open.iter().position(|shown| shown.id == id);
+        let shown = match place {
+            Some(place) if closes => Shown { line, ..inside.open.remove(place) },
+            Some(place) => {
+                inside.open[place].line = line;
+                return;
+            }
+            None => Shown { id: id.to_owned(), line },
+        };
+        if closes {
+            inside.closed.push_front(shown);
+            inside.closed.truncate(CLOSED_ALERTS);
+        } else {
+            inside.open.push(shown);
+        }
+    }
+
+    /// The run ended as it should.
+    pub fn end(&self) {
+        self.write().phase = Phase::Ended;
+    }
+
+    /// The run cannot go on; `reason` is a sentence.
+    pub fn fail(&self, reason: impl Into<String>) {
+        self.write().phase = Phase::Failed(reason.into());
+    }
+
+    /// Takes the board as it is now.
+    #[must_use]
+    pub fn see(&self) -> Sight {
+        let inside = self.read();
+        let idle = now().saturating_duration_since(inside.published);
+        let lines = |shown: &Shown| Arc::clone(&shown.line);
+        Sight {
+            phase: inside.phase.clone(),
+            status: inside.status.clone(),
+            open: inside.open.iter().map(lines).collect(),
+            closed: inside.closed.iter().map(lines).collect(),
+            stalled: self.stall.filter(|stall| inside.phase == Phase::Running && idle > *stall).map(|_| idle),
+        }
+    }
+
+    /// A panic elsewhere leaves the last board, which is better than none.
+    fn write(&self) -> RwLockWriteGuard<'_, Inside> {
+        self.inside.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Inside> {
+        self.inside.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a stuck run is one whose packet time stands while the wall clock goes on"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn board(stall: Option<Duration>) -> Board {
+        Board::new(Arc::new(Metrics::new()), stall)
+    }
+
+    fn lines(lines: &[Arc<str>]) -> Vec<&str> {
+        lines.iter().map(|line| &**line).collect()
+    }
+
+    #[test]
+    fn an_alert_is_shown_by_its_latest_line() {
+        let board = board(None);
+        board.show_alert("a", "a opens", false);
+        board.show_alert("b", "b opens", false);
+        board.show_alert("a", "a goes on", false);
+        assert_eq!(lines(&board.see().open), ["a goes on", "b opens"]);
+        board.show_alert("a", "a closes", true);
+        assert_eq!(lines(&board.see().open), ["b opens"]);
+        assert_eq!(lines(&board.see().closed), ["a closes"]);
+    }
+
+    #[test]
+    fn closed_alerts_are_bounded_and_the_latest_stay() {
+        let board = board(None);
+        for number in 0..CLOSED_ALERTS + 5 {
+            board.show_alert(&number.to_string(), &number.to_string(), true);
+        }
+        let sight = board.see();
+        assert_eq!(sight.closed.len(), CLOSED_ALERTS);
+        assert_eq!(&*sight.closed[0], (CLOSED_ALERTS + 4).to_string());
+    }
+
+    #[test]
+    fn only_a_running_run_can_stall() {
+        let board = board(Some(Duration::ZERO));
+        assert!(board.see().stalled.is_none(), "it has not begun");
+        board.publish(Status::new(&Accounting::default(), &Policy::default()));
+        let before = Instant::elapsed(&board.read().published);
+        while Instant::elapsed(&board.read().published) <= before {}
+        assert!(board.see().stalled.is_some());
+        board.end();
+        assert!(board.see().stalled.is_none());
+    }
+}

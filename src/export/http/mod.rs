@@ -1,0 +1,181 @@
+//! The HTTP endpoint: metrics, health, alerts, status and a page to look at. It only reads.
+//!
+//! One thread with a single-threaded runtime serves it, apart from the packet path. The address is bound before any
+//! work, so that a busy port is a clear error at the start and not a surprise later. Requests are bounded in size and
+//! time and connections in number: whoever can reach the port can slow the port, and nothing else.
+
+mod host;
+mod negotiate;
+mod page;
+mod routes;
+
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{sleep, timeout};
+
+use super::board::Board;
+
+/// Connections served at once; further ones are closed at once. A dozen scrapers and people need fewer.
+const MAX_CONNECTIONS: u32 = 64;
+
+/// Largest request head in bytes; a browser's is below 4 KiB.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// A request head must have come within this time.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+
+/// A connection is closed after this time, between two requests if it can be; scrapers open another.
+const CONNECTION_TIME: Duration = Duration::from_secs(60);
+
+/// What is under way at the end may take so long.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Pause after a failed accept: the process is out of descriptors, and asking again at once would only burn time.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why the endpoint cannot be served. The text is one sentence: what, where, what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// Another program holds the address.
+    #[error("{0} is in use by another program: stop that one, or choose another address with --metrics ADDR")]
+    Busy(SocketAddr),
+    /// The address cannot be bound for another reason.
+    #[error("cannot listen on {address}: {reason}: choose an address of this machine with --metrics ADDR")]
+    Bind {
+        /// The address as given.
+        address: SocketAddr,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// The serving thread or its runtime could not be started.
+    #[error("cannot serve {address}: {reason}")]
+    Start {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        reason: io::Error,
+    },
+}
+
+/// A running endpoint; dropping it stops it.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Returns the address it listens on: the port that was chosen, where 0 was asked for.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops listening, lets answers that are under way finish for at most two seconds, and ends the thread.
+    pub fn stop(mut self) {
+        self.shut_down();
+    }
+
+    fn shut_down(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(thread) = self.thread.take() {
+            // A panic of the serving thread has been reported by then and must not become another.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shut_down();
+    }
+}
+
+/// Binds the address and serves the board from a thread of its own.
+///
+/// # Errors
+/// When the address cannot be bound or the thread not started; nothing is left running then.
+pub fn serve(address: SocketAddr, board: Arc<Board>) -> Result<Server, HttpError> {
+    let listener = bind(address)?;
+    let start = |reason| HttpError::Start { address, reason };
+    let address = listener.local_addr().map_err(start)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(start)?;
+    let mut router = routes::router(board);
+    if address.ip().is_loopback() {
+        router = router.layer(axum::middleware::from_fn(host::check));
+    }
+    let (stop, stopped) = watch::channel(false);
+    let thread = std::thread::Builder::new()
+        .name("vigie-http".to_owned())
+        .spawn(move || runtime.block_on(listen(listener, router, stopped)))
+        .map_err(start)?;
+    Ok(Server { address, stop, thread: Some(thread) })
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, HttpError> {
+    let listener = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    listener.map_err(|reason| match reason.kind() {
+        ErrorKind::AddrInUse => HttpError::Busy(address),
+        _ => HttpError::Bind { address, reason },
+    })
+}
+
+async fn listen(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(reason) => {
+            tracing::error!(%reason, "the HTTP endpoint is not served");
+            return;
+        }
+    };
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS as usize));
+    loop {
+        let accepted = tokio::select! {
+            _ = stop.changed() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+                    tokio::spawn(answer(stream, router.clone(), stop.clone(), place));
+                }
+            }
+            Err(_) => sleep(ACCEPT_PAUSE).await,
+        }
+    }
+    drop(listener);
+    // All places are free again once every connection has ended.
+    let _ = timeout(GRACE, places.acquire_many(MAX_CONNECTIONS)).await;
+}
+
+/// Serves one connection. Its errors are the other side's affair: a reset, a bad request, a head that came too slowly.
+async fn answer(stream: TcpStream, router: Router, mut stop: watch::Receiver<bool>, place: OwnedSemaphorePermit) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    tokio::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = stop.changed() => {}
+        () = sleep(CONNECTION_TIME) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = timeout(GRACE, connection).await;
+    drop(place);
+}

@@ -1,0 +1,152 @@
+//! One handler a path. Each reads the board and writes text.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use super::negotiate;
+use super::page;
+use crate::export::board::{Board, Phase, Sight, Status};
+use crate::metrics::MemoryPart;
+
+const JSON: &str = "application/json";
+const PLAIN: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+
+/// The page needs its own style and nothing else, from nowhere.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Builds the routes. Anything but GET and HEAD is refused by them.
+pub(super) fn router(board: Arc<Board>) -> Router {
+    Router::new()
+        .route("/", get(show_page))
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/api/v1/alerts", get(alerts))
+        .route("/api/v1/status", get(status))
+        .with_state(board)
+}
+
+fn reply(code: StatusCode, content_type: &'static str, body: String) -> Response {
+    let headers = [
+        (CONTENT_TYPE, content_type),
+        (CACHE_CONTROL, "no-store"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+    ];
+    (code, headers, body).into_response()
+}
+
+async fn metrics(State(board): State<Arc<Board>>, headers: HeaderMap) -> Response {
+    if let Some(bytes) = resident_bytes() {
+        board.metrics().set_memory(MemoryPart::Resident, bytes);
+    }
+    let format = negotiate::choose(headers.get(ACCEPT).and_then(|value| value.to_str().ok()));
+    let body = match format {
+        negotiate::Format::Text => board.metrics().text(),
+        negotiate::Format::OpenMetrics => board.metrics().openmetrics(),
+    };
+    reply(StatusCode::OK, format.content_type(), body)
+}
+
+/// Alive: the run goes on, or has ended as it should.
+async fn healthz(State(board): State<Arc<Board>>) -> Response {
+    verdict(unhealthy(&board.see()))
+}
+
+/// Ready: at least one tick has been judged, and the run goes on.
+async fn readyz(State(board): State<Arc<Board>>) -> Response {
+    let sight = board.see();
+    let unready = match sight.phase {
+        Phase::Starting => Some("starting: no tick has been judged yet".to_owned()),
+        _ => unhealthy(&sight),
+    };
+    verdict(unready)
+}
+
+fn unhealthy(sight: &Sight) -> Option<String> {
+    match (&sight.phase, sight.stalled) {
+        (Phase::Failed(reason), _) => Some(format!("failed: {reason}")),
+        (_, Some(idle)) => Some(format!("stalled: no tick has been judged for {} s", idle.as_secs())),
+        _ => None,
+    }
+}
+
+fn verdict(fault: Option<String>) -> Response {
+    match fault {
+        None => reply(StatusCode::OK, PLAIN, "ok\n".to_owned()),
+        Some(reason) => reply(StatusCode::SERVICE_UNAVAILABLE, PLAIN, format!("{reason}\n")),
+    }
+}
+
+/// The latest line of each open alert, and the last lines of those that closed lately, as they were written.
+async fn alerts(State(board): State<Arc<Board>>) -> Response {
+    let sight = board.see();
+    let (open, closed) = (sight.open.join(","), sight.closed.join(","));
+    let body = format!(r#"{{"schema":"vigie.alerts/1","open":[{open}],"closed":[{closed}]}}"#);
+    reply(StatusCode::OK, JSON, body + "\n")
+}
+
+/// What the status adds to the run's own.
+#[derive(serde::Serialize)]
+struct StatusBody<'a> {
+    schema: &'static str,
+    version: &'static str,
+    phase: &'static str,
+    reason: Option<&'a str>,
+    open_alerts: usize,
+    #[serde(flatten)]
+    status: Option<&'a Status>,
+}
+
+async fn status(State(board): State<Arc<Board>>) -> Response {
+    let sight = board.see();
+    let reason = match &sight.phase {
+        Phase::Failed(reason) => Some(reason.as_str()),
+        _ => None,
+    };
+    let body = StatusBody {
+        schema: "vigie.status/1",
+        version: env!("CARGO_PKG_VERSION"),
+        phase: phase_name(&sight),
+        reason,
+        open_alerts: sight.open.len(),
+        status: sight.status.as_deref(),
+    };
+    match serde_json::to_string(&body) {
+        Ok(text) => reply(StatusCode::OK, JSON, text + "\n"),
+        Err(error) => reply(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, format!("{error}\n")),
+    }
+}
+
+async fn show_page(State(board): State<Arc<Board>>) -> Response {
+    let sight = board.see();
+    reply(StatusCode::OK, HTML, page::write(&sight, phase_name(&sight)))
+}
+
+fn phase_name(sight: &Sight) -> &'static str {
+    match (&sight.phase, sight.stalled) {
+        (_, Some(_)) => "stalled",
+        (Phase::Starting, _) => "starting",
+        (Phase::Running, _) => "running",
+        (Phase::Ended, _) => "ended",
+        (Phase::Failed(_), _) => "failed",
+    }
+}
+
+/// Memory of the process as Linux counts it (proc(5), VmRSS); elsewhere unknown.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
+}
