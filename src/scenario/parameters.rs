@@ -1,0 +1,271 @@
+//! What can be asked of a scenario, with defaults, and the sentence that says why a wish cannot be granted.
+
+use std::time::Duration;
+
+use super::truth::ProtectedPrefix;
+use crate::address::{Address, Prefix};
+use crate::country::Country;
+use crate::kind::closed_set;
+use crate::time::Timestamp;
+
+closed_set! {
+    /// What a full accept queue does to those who come next.
+    Overflow {
+        /// SYNs are dropped unanswered: Linux since 4.10, and most others.
+        DropSyn = "drop_syn",
+        /// SYNs are answered while the SYN queue has room, but the client's ACK is dropped and the SYN-ACK repeated:
+        /// earlier Linux, and Linux behind a SYN-answering balancer.
+        DropAck = "drop_ack",
+    }
+}
+
+closed_set! {
+    /// Where the SYNs of a flood claim to come from.
+    Spoofing {
+        /// Anywhere in IPv4, reserved space at its true share.
+        Random = "random",
+        /// Anywhere in public IPv4: a provider upstream filters the rest.
+        BogonFiltered = "bogon_filtered",
+        /// Anywhere in 2000::/3.
+        Ipv6 = "ipv6",
+        /// Real machines that send raw SYNs: not forged, and some reset what is answered.
+        RawBots = "raw_bots",
+    }
+}
+
+/// The settings of a scenario. Rates count new connections a second; what is `None` follows from `rate`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameters {
+    /// Everything that chance decides follows from it.
+    pub seed: u64,
+    /// First moment of the capture.
+    pub start: Timestamp,
+    /// Length of the capture.
+    pub duration: Duration,
+    /// Ordinary traffic before anything happens: levels are learned in 180 s.
+    pub lead: Duration,
+    /// Ordinary new connections a second.
+    pub rate: f64,
+    /// SYNs or connections a second of the (largest) attack.
+    pub attack_rate: Option<f64>,
+    /// Time in which an attack rises to its rate.
+    pub attack_ramp: Duration,
+    /// Peak of a rush as a multiple of `rate`.
+    pub rush_factor: f64,
+    /// Connections a second the web server accepts.
+    pub capacity: Option<f64>,
+    /// Where most visitors live.
+    pub home: Country,
+    /// Share of visitors from there.
+    pub home_share: f64,
+    /// Share of visitors who come over IPv6, where a protected prefix is IPv6.
+    pub ipv6_share: f64,
+    /// What is defended: servers stand at the first prefix of each family.
+    pub protect: Vec<ProtectedPrefix>,
+    /// Countries a robotic surge comes from.
+    pub countries: usize,
+    /// Where a flood claims to come from.
+    pub spoofing: Spoofing,
+    /// Entries of the SYN queue.
+    pub backlog: u32,
+    /// Entries of the accept queue.
+    pub accept_queue: u32,
+    /// Answer with SYN cookies when the SYN queue is full.
+    pub cookies: bool,
+    /// What a full accept queue does.
+    pub overflow: Overflow,
+    /// Share of visitors who give up before each retry.
+    pub abandonment: f64,
+    /// Most reloads by one who gave up.
+    pub reloads: u32,
+    /// Share of sockets that a browser opens in advance and never uses.
+    pub spare_sockets: f64,
+    /// Median share of packets lost on a visitor's path.
+    pub path_loss: f64,
+    /// Background radiation as a share of `rate`.
+    pub radiation: f64,
+}
+
+/// Why a scenario cannot be generated as asked.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ParameterError {
+    /// A number outside its range.
+    #[error("{name} is {value}: it must lie between {low} and {high}")]
+    Range {
+        /// Which one.
+        name: &'static str,
+        /// What was asked.
+        value: f64,
+        /// Least.
+        low: f64,
+        /// Most.
+        high: f64,
+    },
+    /// Too little time for what is to happen.
+    #[error("duration is {duration} s with a lead of {lead} s: the scenario needs at least {least} s after its lead")]
+    Short {
+        /// Asked.
+        duration: u64,
+        /// Asked.
+        lead: u64,
+        /// Needed.
+        least: u64,
+    },
+    /// No prefix to stand in.
+    #[error("nothing is protected: name at least one prefix, such as 203.0.113.0/24")]
+    NoPrefix,
+    /// A home without networks.
+    #[error("home is `{0}`: no registered networks of that country are known")]
+    Home(Country),
+    /// IPv6 flood at IPv4 servers, or the reverse.
+    #[error("spoofing `{0}` needs a protected prefix of that family")]
+    Family(Spoofing),
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            // 08:45 in Paris on the morning that gave this project its question.
+            start: Timestamp::from_secs(1_617_691_500),
+            duration: Duration::from_secs(300),
+            lead: Duration::from_secs(200),
+            rate: 30.0,
+            attack_rate: None,
+            attack_ramp: Duration::ZERO,
+            rush_factor: 10.0,
+            capacity: None,
+            home: Country::from_letters(*b"FR"),
+            home_share: 0.95,
+            ipv6_share: 0.35,
+            protect: vec![protected("203.0.113.0/24", "ecole"), protected("2001:db8:113::/48", "ecole")],
+            countries: 10,
+            spoofing: Spoofing::Random,
+            backlog: 512,
+            accept_queue: 128,
+            cookies: true,
+            overflow: Overflow::DropSyn,
+            abandonment: 0.2,
+            reloads: 2,
+            spare_sockets: 0.06,
+            path_loss: 0.004,
+            radiation: 0.015,
+        }
+    }
+}
+
+fn protected(prefix: &str, site: &str) -> ProtectedPrefix {
+    let prefix = prefix.parse().expect("the default prefixes are well written");
+    ProtectedPrefix { prefix, site: Some(site.to_owned()) }
+}
+
+impl Parameters {
+    /// Checks that a capture can be made of these; `least` is the time the scenario needs after its lead.
+    ///
+    /// # Errors
+    /// The first wish that cannot be granted.
+    pub(super) fn validate(&self, least: Duration) -> Result<(), ParameterError> {
+        for (name, value, low, high) in [
+            ("rate", self.rate, 1.0, 100_000.0),
+            ("attack_rate", self.attack_rate.unwrap_or(1.0), 1.0, 10_000_000.0),
+            ("attack_ramp", self.attack_ramp.as_secs_f64(), 0.0, 3_600.0),
+            ("rush_factor", self.rush_factor, 1.0, 1_000.0),
+            ("capacity", self.capacity.unwrap_or(1.0), 1.0, 10_000_000.0),
+            ("home_share", self.home_share, 0.0, 1.0),
+            ("ipv6_share", self.ipv6_share, 0.0, 1.0),
+            ("countries", self.countries as f64, 1.0, 60.0),
+            ("backlog", f64::from(self.backlog), 1.0, 4_194_304.0),
+            ("accept_queue", f64::from(self.accept_queue), 1.0, 65_535.0),
+            ("abandonment", self.abandonment, 0.0, 0.9),
+            ("reloads", f64::from(self.reloads), 0.0, 10.0),
+            ("spare_sockets", self.spare_sockets, 0.0, 0.5),
+            ("path_loss", self.path_loss, 0.0, 0.05),
+            ("radiation", self.radiation, 0.0, 1.0),
+            ("duration", self.duration.as_secs_f64(), 1.0, 86_400.0),
+        ] {
+            if !(low..=high).contains(&value) {
+                return Err(ParameterError::Range { name, value, low, high });
+            }
+        }
+        if self.duration < self.lead + least {
+            return Err(ParameterError::Short {
+                duration: self.duration.as_secs(),
+                lead: self.lead.as_secs(),
+                least: least.as_secs(),
+            });
+        }
+        self.validate_places()
+    }
+
+    fn validate_places(&self) -> Result<(), ParameterError> {
+        if self.protect.is_empty() {
+            return Err(ParameterError::NoPrefix);
+        }
+        let has_networks = || super::blocks::has_networks(self.home);
+        if !self.home.is_known() || !has_networks() {
+            return Err(ParameterError::Home(self.home));
+        }
+        let fits = if self.spoofing == Spoofing::Ipv6 { self.has_v6() } else { self.has_v4() };
+        if fits { Ok(()) } else { Err(ParameterError::Family(self.spoofing)) }
+    }
+
+    pub(super) fn has_v4(&self) -> bool {
+        self.first(true).is_some()
+    }
+
+    pub(super) fn has_v6(&self) -> bool {
+        self.first(false).is_some()
+    }
+
+    fn first(&self, ipv4: bool) -> Option<Prefix> {
+        self.protect.iter().map(|protected| protected.prefix).find(|prefix| prefix.network().is_ipv4() == ipv4)
+    }
+
+    /// Returns the host of this number in the first protected prefix of a family; small prefixes wrap around.
+    pub(super) fn host(&self, ipv4: bool, number: u32) -> Option<Address> {
+        let prefix = self.first(ipv4)?;
+        let free = u32::from(if ipv4 { 32 } else { 128 } - prefix.length());
+        let size = 1_u128 << free.min(32);
+        Some(Address::from_u128(prefix.network().as_u128() + u128::from(number) % size))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid() {
+        Parameters::default().validate(Duration::from_secs(60)).unwrap();
+    }
+
+    #[test]
+    fn a_wish_that_cannot_be_granted_is_a_sentence() {
+        let least = Duration::from_secs(60);
+        let error = |change: &dyn Fn(&mut Parameters)| {
+            let mut parameters = Parameters::default();
+            change(&mut parameters);
+            parameters.validate(least).unwrap_err().to_string()
+        };
+        assert_eq!(error(&|p| p.rate = f64::NAN), "rate is NaN: it must lie between 1 and 100000");
+        assert_eq!(error(&|p| p.home_share = 1.5), "home_share is 1.5: it must lie between 0 and 1");
+        assert!(error(&|p| p.duration = p.lead).contains("needs at least 60 s after its lead"));
+        assert!(error(&|p| p.protect.clear()).starts_with("nothing is protected"));
+        assert!(error(&|p| p.home = Country::UNKNOWN).starts_with("home is `unknown`"));
+        let v4_only = |p: &mut Parameters| {
+            p.protect.truncate(1);
+            p.spoofing = Spoofing::Ipv6;
+        };
+        assert_eq!(error(&v4_only), "spoofing `ipv6` needs a protected prefix of that family");
+    }
+
+    #[test]
+    fn servers_stand_inside_their_prefix() {
+        let mut parameters = Parameters::default();
+        assert_eq!(parameters.host(true, 10).unwrap().to_string(), "203.0.113.10");
+        assert_eq!(parameters.host(false, 0x10).unwrap().to_string(), "2001:db8:113::10");
+        parameters.protect = vec![protected("192.0.2.7/32", "one")];
+        assert_eq!(parameters.host(true, 10).unwrap().to_string(), "192.0.2.7");
+        assert_eq!(parameters.host(false, 10), None);
+    }
+}

@@ -1,0 +1,243 @@
+//! Who visits: homes, schools behind one address, phones behind carrier-grade NAT, visitors from abroad, robots.
+//!
+//! A [`Visitor`] is a few numbers from which everything else about him follows by mixing them with the seed: the same
+//! visitor always has the same address, system and distance, and nobody has to be remembered.
+
+use super::blocks::{self, CountryBlocks};
+use super::number::{floor_u64, low_u32, nanos};
+use super::parameters::Parameters;
+use super::random::{Random, split_mix};
+use super::stack::System;
+use crate::address::Address;
+use crate::country::Country;
+
+/// What part of the public a visitor belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stratum {
+    /// A household with an address, or a /64, of its own.
+    Residential,
+    /// Pupils behind one school's address.
+    School,
+    /// Phones behind the shared addresses of a carrier.
+    Mobile,
+    /// A person abroad; the number is the country's place.
+    Abroad(u8),
+    /// A machine abroad; the number is the country's place.
+    Robot(u8),
+}
+
+/// Someone who visits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Visitor {
+    stratum: Stratum,
+    /// Which household, school, carrier address or machine.
+    place: u32,
+    /// Which person there.
+    person: u32,
+}
+
+/// What of a visitor shows on the wire.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Client {
+    /// His public address.
+    pub(super) address: Address,
+    /// His TCP stack.
+    pub(super) system: System,
+    /// Round trip from the mirror port to him and back, in nanoseconds.
+    pub(super) round_trip: u64,
+    /// Share of packets lost between him and the mirror port, each way.
+    pub(super) loss: f64,
+    /// Hop limit as his packets arrive.
+    pub(super) hop_limit: u8,
+    /// Largest segment his path carries.
+    pub(super) mss: u16,
+}
+
+/// All who may visit.
+#[derive(Debug)]
+pub(super) struct Population {
+    seed: u64,
+    home: CountryBlocks,
+    abroad: Vec<Place>,
+    ipv6_share: f64,
+    has_v4: bool,
+    home_share: f64,
+    path_loss: f64,
+    households: u32,
+    schools: u32,
+    carriers: u32,
+    newcomers: u32,
+}
+
+#[derive(Debug)]
+struct Place {
+    country: Country,
+    round_trip: f64,
+    blocks: CountryBlocks,
+}
+
+/// Shares of home visits that come from schools and phones; the rest are households.
+const SCHOOLS: f64 = 0.22;
+const MOBILE: f64 = 0.24;
+
+/// Share of visits by someone who has been here before (DETECTION 8.1: .3 to .95, on a launch day 0 to .2).
+const REVISIT: f64 = 0.7;
+const REVISIT_IN_CROWD: f64 = 0.15;
+
+impl Population {
+    pub(super) fn new(parameters: &Parameters, random: &mut Random) -> Self {
+        let countries = blocks::abroad(parameters.home);
+        let names: Vec<Country> = countries.iter().map(|(country, _)| *country).collect();
+        let (home, others) = blocks::find(parameters.home, &names, random);
+        let abroad = countries
+            .into_iter()
+            .zip(others)
+            .filter(|(_, blocks)| !blocks.v4.is_empty())
+            .map(|((country, round_trip), blocks)| Place { country, round_trip, blocks })
+            .collect();
+        // Schools and phones behind NAT have IPv4 only and mostly so; households make up for them.
+        let dual = (1.0 - SCHOOLS - MOBILE / 2.0) * parameters.home_share + (1.0 - parameters.home_share);
+        Self {
+            seed: random.bits(),
+            home,
+            abroad,
+            ipv6_share: if parameters.has_v6() { (parameters.ipv6_share / dual).min(1.0) } else { 0.0 },
+            has_v4: parameters.has_v4(),
+            home_share: parameters.home_share,
+            path_loss: parameters.path_loss,
+            households: low_u32(floor_u64(parameters.rate * 300.0)).max(1_000),
+            schools: low_u32(floor_u64(parameters.rate * 2.0)).clamp(20, 2_000),
+            carriers: 256,
+            newcomers: 0,
+        }
+    }
+
+    /// Draws an ordinary visitor; in a crowd more are new, more are pupils, and fewer come from abroad.
+    pub(super) fn visitor(&mut self, crowd: bool, random: &mut Random) -> Visitor {
+        // People abroad join a rush at home too, less eagerly (elasticity below 1, DETECTION 8.1).
+        let abroad = (1.0 - self.home_share) * if crowd { 0.6 } else { 1.0 };
+        if random.chance(abroad) && !self.abroad.is_empty() {
+            let country = random.zipf(low_u32(self.abroad.len() as u64));
+            return self.foreigner(country, crowd, random);
+        }
+        let schools = if crowd { SCHOOLS * 1.4 } else { SCHOOLS };
+        let choice = random.unit();
+        if choice < schools {
+            let place = random.zipf(self.schools);
+            return Visitor { stratum: Stratum::School, place, person: random.below(self.pupils(place)) };
+        }
+        if choice < schools + MOBILE {
+            let place = random.zipf(self.carriers);
+            return Visitor { stratum: Stratum::Mobile, place, person: random.below(2_000) };
+        }
+        Visitor { stratum: Stratum::Residential, place: self.rank(crowd, random), person: random.below(3) }
+    }
+
+    /// Draws a person from abroad: of one country, by its place.
+    pub(super) fn foreigner(&mut self, country: u32, crowd: bool, random: &mut Random) -> Visitor {
+        let stratum = Stratum::Abroad((country & 0xff) as u8);
+        // A tenth of the visits come from offices and schools abroad, many people behind an address.
+        let place = if random.chance(0.1) { random.zipf(40) } else { 1_000 + self.rank(crowd, random) };
+        Visitor { stratum, place, person: random.below(if place < 1_000 { 200 } else { 3 }) }
+    }
+
+    /// Returns a robot by its country's place and its number.
+    pub(super) const fn robot(country: u32, number: u32) -> Visitor {
+        Visitor { stratum: Stratum::Robot((country & 0xff) as u8), place: number, person: 0 }
+    }
+
+    /// Returns the place of a country, if clients from there exist.
+    pub(super) fn place_of(&self, country: Country) -> Option<u32> {
+        self.abroad.iter().position(|place| place.country == country).map(|place| low_u32(place as u64))
+    }
+
+    fn rank(&mut self, crowd: bool, random: &mut Random) -> u32 {
+        if random.chance(if crowd { REVISIT_IN_CROWD } else { REVISIT }) {
+            return random.zipf(self.households);
+        }
+        self.newcomers += 1;
+        self.households + self.newcomers
+    }
+
+    /// Returns how many people share a school's address: 50 to 2,000, few of them large.
+    fn pupils(&self, school: u32) -> u32 {
+        let mut own = Random::new(split_mix(self.seed ^ 0x5c00) ^ u64::from(school));
+        low_u32(floor_u64(own.bounded_pareto(50.0, 2_000.0, 1.1)))
+    }
+
+    /// Returns what of a visitor shows on the wire.
+    pub(super) fn client(&self, visitor: Visitor) -> Client {
+        let tag = match visitor.stratum {
+            Stratum::Residential => 1,
+            Stratum::School => 2,
+            Stratum::Mobile => 3,
+            Stratum::Abroad(place) => 0x100 | u64::from(place),
+            Stratum::Robot(place) => 0x200 | u64::from(place),
+        };
+        let key = split_mix(self.seed ^ (tag << 40) ^ u64::from(visitor.place));
+        let mut site = Random::new(key);
+        let mut person = Random::new(key ^ (u64::from(visitor.person) + 1) << 32);
+        let (blocks, nearest) = match visitor.stratum {
+            Stratum::Abroad(place) | Stratum::Robot(place) => {
+                // Every number names some country: there are fewer than 256.
+                let place = &self.abroad[usize::from(place) % self.abroad.len()];
+                (&place.blocks, place.round_trip)
+            }
+            Stratum::Mobile => (&self.home, 0.045),
+            Stratum::Residential | Stratum::School => (&self.home, 0.016),
+        };
+        let address = self.address(visitor.stratum, blocks, &mut site);
+        debug_assert!(blocks::country_of(address).is_known(), "{address} is in no country");
+        let system = self.system(visitor.stratum, &mut person);
+        let spread = if matches!(visitor.stratum, Stratum::Robot(_)) { 0.1 } else { 0.35 };
+        let round_trip = site.log_normal(nearest, spread).clamp(0.003, 0.6);
+        let hops = 8 + (site.bits() & 7) as u8 + if matches!(visitor.stratum, Stratum::Abroad(_)) { 4 } else { 0 };
+        let mobile = matches!(visitor.stratum, Stratum::Mobile);
+        let reach = if mobile { 3.0 } else { 1.0 };
+        Client {
+            address,
+            system,
+            round_trip: nanos(round_trip),
+            // Most paths lose little; a few, phones first, lose some per cent of their packets.
+            loss: (site.log_normal(self.path_loss * reach * 0.6, 0.8)).min(0.05),
+            hop_limit: system.hop_limit() - hops,
+            mss: match (address.is_ipv4(), mobile) {
+                (true, false) => 1_460,
+                (true, true) => 1_400,
+                (false, _) => 1_420,
+            },
+        }
+    }
+
+    fn address(&self, stratum: Stratum, blocks: &CountryBlocks, site: &mut Random) -> Address {
+        let shared = match stratum {
+            Stratum::School => true,
+            // Half of the phones have no IPv6.
+            Stratum::Mobile => site.chance(0.5),
+            _ => false,
+        };
+        let wants_v6 = !shared && site.chance(self.ipv6_share);
+        if (wants_v6 || !self.has_v4) && !blocks.v6.is_empty() {
+            let network = blocks.v6[site.zipf(low_u32(blocks.v6.len() as u64)) as usize];
+            return blocks::host_v6(network, site);
+        }
+        let count = low_u32(blocks.v4.len() as u64);
+        let place = match stratum {
+            // A carrier's pool is a few networks, and schools lie anywhere; households follow their providers' size.
+            Stratum::Mobile => count.saturating_sub(1 + site.below(8)),
+            Stratum::School | Stratum::Robot(_) => site.below(count),
+            Stratum::Residential | Stratum::Abroad(_) => site.zipf(count),
+        };
+        blocks::host_v4(blocks.v4[place.min(count.saturating_sub(1)) as usize], site)
+    }
+
+    fn system(&self, stratum: Stratum, person: &mut Random) -> System {
+        match stratum {
+            Stratum::Robot(_) => System::OldLinux,
+            Stratum::Mobile if person.chance(0.45) => System::Apple,
+            Stratum::Mobile => System::OldLinux,
+            Stratum::School if person.chance(0.8) => System::Windows,
+            _ => System::choose(person.unit()),
+        }
+    }
+}
