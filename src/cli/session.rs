@@ -1,0 +1,277 @@
+//! A run with everything around it, the same for recorded and live traffic: outputs opened before any work, the pipeline,
+//! then summary, report and exit code.
+
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+
+use super::outputs::Outputs;
+use super::status::Status;
+use super::terminal::{Stream, complain};
+use super::{Exit, Verbosity};
+use crate::alert::text::Language;
+use crate::config::{Config, Endpoint, Format};
+use crate::export::SinkError;
+use crate::export::board::Board;
+use crate::export::flows::FlowFile;
+use crate::export::http::{self, Server};
+use crate::export::jsonl::JsonLines;
+use crate::hash::Seed;
+use crate::kind::Severity;
+use crate::metrics::Metrics;
+use crate::origin::Origins;
+use crate::pipeline::{self, RunOutcome, Source};
+use crate::report::{self, OriginTotal, ProtectedSite, RunReport};
+
+/// Where `watch` serves metrics unless told otherwise.
+const WATCH_METRICS: &str = "127.0.0.1:9477";
+
+/// A live run that has judged nothing for this long is stuck.
+const STALL: Duration = Duration::from_secs(30);
+
+/// What kind of traffic it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Recorded.
+    Replay,
+    /// Live.
+    Watch,
+}
+
+/// What is to be run.
+pub(super) struct Wanted {
+    /// Recorded or live.
+    pub(super) mode: Mode,
+    /// The key of all hash tables.
+    pub(super) seed: Seed,
+    /// Files or interfaces, as the user named them.
+    pub(super) inputs: Vec<String>,
+    /// The name of each source, in their order.
+    pub(super) sources: Vec<String>,
+}
+
+/// A run that is ready to start.
+pub(super) struct Session {
+    config: Config,
+    mode: Mode,
+    settings: pipeline::Settings,
+    inputs: Vec<String>,
+    outputs: Outputs,
+    served: Option<Served>,
+    /// Where the summary goes.
+    stream: Stream,
+    verbosity: Verbosity,
+    stop: Arc<AtomicBool>,
+}
+
+impl Session {
+    /// Loads the tables and opens every output, so that what cannot work is said before any work.
+    ///
+    /// # Errors
+    /// One sentence: what cannot be read or written, and what to do.
+    pub(super) fn open(
+        config: &Config,
+        wanted: Wanted,
+        verbosity: Verbosity,
+        stop: Arc<AtomicBool>,
+    ) -> anyhow::Result<Self> {
+        let Wanted { mode, seed, inputs, sources } = wanted;
+        let live = mode == Mode::Watch;
+        refuse_inputs_as_outputs(config, &inputs)?;
+        let origins = Arc::new(Origins::load(&config.origins())?);
+        let mut outputs = Outputs::new(Arc::clone(&stop));
+        let served = serve(config, mode)?;
+        if let Some(Served { board, metrics, .. }) = &served {
+            outputs.set_status(Status::new(Arc::clone(metrics), Arc::clone(board), sources, live));
+        }
+        let to_stdout = config.alerts.as_deref() == Some(Path::new("-"));
+        if let Some(path) = &config.alerts {
+            outputs.add_sink(Box::new(open_alerts(path, live)?));
+        }
+        if let Some(path) = &config.flows {
+            outputs.set_flows(FlowFile::create(path)?);
+        }
+        if let Some(path) = &config.report {
+            try_writing(path)?;
+        }
+        let stream = if to_stdout { Stream::Error } else { Stream::Output };
+        if live && !verbosity.quiet && config.format == Format::Text {
+            outputs.tell(stream);
+        }
+        let settings = pipeline::Settings {
+            threads: config.threads,
+            live,
+            shard: config.shard(seed, live),
+            engine: config.engine(),
+            alert: config.alert.clone(),
+            policy: Arc::new(config.policy()),
+            origins,
+            metrics: served.as_ref().map(|served| Arc::clone(&served.metrics)),
+        };
+        Ok(Self { config: config.clone(), mode, settings, inputs, outputs, served, stream, verbosity, stop })
+    }
+
+    /// Runs, then prints the summary and writes the report.
+    ///
+    /// # Errors
+    /// When the summary or the report cannot be written.
+    pub(super) fn run(mut self, sources: Vec<Source<'_>>) -> anyhow::Result<Exit> {
+        let started = now();
+        let outcome = pipeline::run(sources, &self.settings, &mut self.outputs, &self.stop);
+        let wall_seconds = now().duration_since(started).as_secs_f64();
+        if let Some(Served { board, .. }) = &self.served {
+            match outcome.panics.first() {
+                Some(panic) => board.fail(format!("an internal fault ended the run: {panic}")),
+                None => board.end(),
+            }
+        }
+
+        let outputs = std::mem::take(&mut self.outputs);
+        let (worst, reader_gone) = (outputs.worst(), outputs.reader_gone());
+        let mut faults: Vec<String> = outcome.faults().map(ToString::to_string).collect();
+        faults.extend(outputs.finish());
+        faults.iter().for_each(|fault| complain(fault));
+        if self.mode == Mode::Replay && self.stop.load(Ordering::Relaxed) && !reader_gone {
+            complain("stopped by a signal: what was read until then is summed up");
+        }
+        let internal = !outcome.panics.is_empty();
+        faults.extend(outcome.panics.iter().map(|panic| format!("internal fault: {panic}")));
+        let faulty = !faults.is_empty();
+
+        let report = self.report(outcome, wall_seconds, faults);
+        let written = self.write_report(&report);
+        if !reader_gone {
+            self.print(&report)?;
+        }
+        written?;
+        Ok(match worst {
+            _ if internal => Exit::Internal,
+            _ if faulty => Exit::Wrong,
+            Some(Severity::Warning | Severity::Critical) if self.config.fail_on_alert => Exit::Alerted,
+            _ => Exit::Done,
+        })
+    }
+
+    fn report(&self, outcome: RunOutcome, wall_seconds: f64, faults: Vec<String>) -> RunReport {
+        let span = outcome.span();
+        let accounting = outcome.accounting();
+        let judged = outcome.judged;
+        let learned = |name: &str| !self.settings.policy.sites().iter().any(|site| &*site.name == name);
+        let protected = judged.policy.sites().iter().map(|site| ProtectedSite {
+            name: Arc::clone(&site.name),
+            prefixes: site.prefixes.clone(),
+            learned: learned(&site.name),
+        });
+        let origins = judged.origins.iter().map(|(country, volume)| OriginTotal {
+            country: *country,
+            packets: volume.packets,
+            bytes: volume.bytes,
+        });
+        RunReport {
+            inputs: self.inputs.clone(),
+            accounting,
+            flows: judged.flows.admitted,
+            start: span.map(|(start, _)| start),
+            end: span.map(|(_, end)| end),
+            wall_seconds,
+            origins: origins.collect(),
+            alerts: judged.alerts,
+            alerts_forgotten: judged.alerts_forgotten,
+            minutes: judged.minutes.into(),
+            detectors: judged.armed,
+            home: judged.home.unwrap_or_else(|| crate::detect::engine::Home {
+                countries: self.settings.engine.home.clone(),
+                how: "configured".to_owned(),
+            }),
+            protected: protected.collect(),
+            geo: self.settings.origins.describe().join("; "),
+            settings: self.config.values(),
+            faults,
+        }
+    }
+
+    fn write_report(&self, report: &RunReport) -> anyhow::Result<()> {
+        let Some(path) = &self.config.report else { return Ok(()) };
+        report::write::write_whole(path, &report::html::page(report, Language::English))?;
+        Ok(())
+    }
+
+    fn print(&self, report: &RunReport) -> anyhow::Result<()> {
+        let text = match self.config.format {
+            Format::Json => format!("{}\n", report::json::summary(report)?),
+            Format::Text if self.verbosity.quiet => return Ok(()),
+            Format::Text => report::text::summary(report, self.stream.style()),
+        };
+        self.stream.print(&text)?;
+        Ok(())
+    }
+}
+
+/// The endpoint under way: it serves as long as this is held.
+struct Served {
+    _server: Server,
+    board: Arc<Board>,
+    metrics: Arc<Metrics>,
+}
+
+/// Starts the endpoint, if there is to be one.
+fn serve(config: &Config, mode: Mode) -> anyhow::Result<Option<Served>> {
+    let endpoint = match (config.metrics, mode) {
+        (Some(endpoint), _) => endpoint,
+        (None, Mode::Watch) => WATCH_METRICS.parse().map_err(anyhow::Error::msg)?,
+        (None, Mode::Replay) => Endpoint::Off,
+    };
+    let Endpoint::At(address) = endpoint else { return Ok(None) };
+    let metrics = Arc::new(Metrics::new());
+    let board = Arc::new(Board::new(Arc::clone(&metrics), (mode == Mode::Watch).then_some(STALL)));
+    let server = http::serve(address, Arc::clone(&board))?;
+    tracing::info!(address = %server.address(), "serving metrics");
+    Ok(Some(Served { _server: server, board, metrics }))
+}
+
+/// Opens the alert lines: a replay writes its own file, a live run goes on with the one before, so that a restart costs no
+/// alerts.
+fn open_alerts(path: &Path, live: bool) -> anyhow::Result<JsonLines> {
+    if !live || path == Path::new("-") {
+        return Ok(JsonLines::open(path)?);
+    }
+    match OpenOptions::new().append(true).create(true).open(path) {
+        Ok(file) => Ok(JsonLines::new("jsonl", Box::new(file))),
+        Err(reason) => Err(SinkError::Open { name: path.display().to_string(), reason }.into()),
+    }
+}
+
+/// Refuses to write over what is to be read.
+fn refuse_inputs_as_outputs(config: &Config, inputs: &[String]) -> anyhow::Result<()> {
+    let outputs = [("alerts", &config.alerts), ("report", &config.report), ("flows", &config.flows)];
+    for (name, output) in outputs {
+        let Some(output) = output.as_ref().and_then(|path| path.canonicalize().ok()) else { continue };
+        if inputs.iter().any(|input| Path::new(input).canonicalize().is_ok_and(|input| input == output)) {
+            anyhow::bail!("--{name} {}: this is a capture that is to be read: choose another file", output.display());
+        }
+    }
+    Ok(())
+}
+
+/// Finds out before any work whether a file can be written; leaves what is there as it is.
+fn try_writing(path: &Path) -> anyhow::Result<()> {
+    let existed = path.exists();
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .with_context(|| format!("--report {}: the file cannot be written: choose another place", path.display()))?;
+    if !existed {
+        std::fs::remove_file(path).with_context(|| format!("--report {}", path.display()))?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long the run took, printed at its end and used for nothing else")]
+fn now() -> Instant {
+    Instant::now()
+}

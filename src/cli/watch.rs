@@ -1,0 +1,85 @@
+//! `vigie watch`: live traffic from mirror ports.
+
+use std::num::NonZeroUsize;
+
+use clap::Args;
+
+use super::options::{Options, one};
+use super::session::{Mode, Session, Wanted};
+use super::{Exit, Verbosity, seed, signals};
+use crate::config::Config;
+use crate::pipeline::Source;
+use crate::source::{InterfaceId, live};
+
+/// Watch live traffic on a mirror port, until stopped by a signal.
+///
+/// Needs the right to capture: run as root, or give the program the capability once with
+/// `setcap cap_net_raw,cap_net_admin=eip $(which vigie)`. The first SIGINT or SIGTERM closes open alerts and prints the
+/// summary; a second one ends at once.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, after_long_help = EXAMPLES)]
+pub(super) struct Watch {
+    /// Interface to capture on; repeatable, such as one for each direction of a tap.
+    #[arg(short, long = "interface", value_name = "IFACE", required = true)]
+    interfaces: Vec<String>,
+
+    #[command(flatten)]
+    options: Options,
+
+    /// Capture ring of each socket, in MiB [default: 32].
+    #[arg(long, value_name = "MIB", help_heading = "Running")]
+    ring_size: Option<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  vigie watch -i eth1
+  vigie watch -i tap-rx -i tap-tx --home FR --protect 192.0.2.0/24=school
+  vigie watch -i eth1 --config /etc/vigie.toml --alerts /var/log/vigie/alerts.jsonl";
+
+impl Watch {
+    /// Captures until a signal.
+    pub(super) fn run(self, verbosity: Verbosity) -> anyhow::Result<Exit> {
+        let config = self.options.load(one("ring_size", "--ring-size", self.ring_size.as_ref()))?;
+        let seed = config.seed_file.as_deref().map_or_else(|| Ok(seed::random()), seed::read)?;
+        let stop = signals::stop_flag()?;
+        // Interfaces first: one that is not there must not cost the alerts of the last run.
+        let sources = self.sources(&config)?;
+        let names = sources.iter().map(|source| source.name.clone()).collect();
+        let wanted = Wanted { mode: Mode::Watch, seed, inputs: self.interfaces.clone(), sources: names };
+        Session::open(&config, wanted, verbosity, stop)?.run(sources)
+    }
+
+    /// Opens the sockets of all interfaces.
+    fn sources(&self, config: &Config) -> anyhow::Result<Vec<Source<'static>>> {
+        let settings = live::Settings {
+            ring_bytes: config.ring_bytes(),
+            sockets: sockets(config.threads, self.interfaces.len()),
+            ..live::Settings::default()
+        };
+        let mut sources = Vec::new();
+        for (number, interface) in self.interfaces.iter().enumerate() {
+            let id = InterfaceId(u16::try_from(number).unwrap_or(u16::MAX));
+            for socket in live::open(interface, id, &settings)? {
+                sources.push(Source { name: interface.clone(), frames: Box::new(socket) });
+            }
+        }
+        Ok(sources)
+    }
+}
+
+/// Half of the threads capture and decode, the other half count: on each interface as many sockets as that gives.
+fn sockets(threads: NonZeroUsize, interfaces: usize) -> NonZeroUsize {
+    NonZeroUsize::new(threads.get() / 2 / interfaces.max(1)).unwrap_or(NonZeroUsize::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_the_threads_capture() {
+        let sockets = |threads, interfaces| sockets(NonZeroUsize::new(threads).unwrap(), interfaces).get();
+        assert_eq!([sockets(1, 1), sockets(2, 1), sockets(4, 1), sockets(8, 2), sockets(2, 4)], [1, 1, 2, 2, 1]);
+    }
+}

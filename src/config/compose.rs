@@ -1,0 +1,70 @@
+//! From settings to what each stage is given.
+
+use super::{Config, Overseas};
+use crate::detect::engine;
+use crate::hash::Seed;
+use crate::origin;
+use crate::policy::Policy;
+use crate::summary::ShardSettings;
+
+impl Config {
+    /// Returns what is protected; with nothing configured, traffic decides.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        let sites = self.sites();
+        let learning = sites.is_empty();
+        Policy::new(sites, learning)
+    }
+
+    /// Returns what windows and detectors are given.
+    #[must_use]
+    pub fn engine(&self) -> engine::Settings {
+        engine::Settings {
+            home: self.home_countries(),
+            false_alarms_per_week: self.false_alarms_per_week,
+            capacity: self.site.iter().filter_map(|site| Some((site.name.clone(), site.capacity?))).collect(),
+            backlog: self.backlog,
+            proxies: self.proxies.clone(),
+        }
+    }
+
+    /// Returns which tables tell where an address is registered.
+    #[must_use]
+    pub fn origins(&self) -> origin::Settings {
+        origin::Settings { geo: self.geo.clone(), asn: self.asn.clone(), overrides: self.origin.clone() }
+    }
+
+    /// Returns what the shards are given. A live run touches its memory at the start.
+    #[must_use]
+    pub fn shard(&self, seed: Seed, pretouch: bool) -> ShardSettings {
+        ShardSettings {
+            seed,
+            flow_capacity: self.flow_capacity,
+            pending_capacity: self.pending_capacity,
+            cohort_capacity: self.cohort_capacity,
+            host_places: self.host_places,
+            timeouts: self.timeouts,
+            pretouch,
+            ..ShardSettings::default()
+        }
+    }
+
+    /// Returns the size of a capture ring in bytes.
+    #[must_use]
+    pub fn ring_bytes(&self) -> u32 {
+        self.ring_size_mib.saturating_mul(1 << 20)
+    }
+
+    /// Returns home with the overseas codes that belong to it.
+    fn home_countries(&self) -> Vec<crate::country::Country> {
+        let overseas = match &self.overseas {
+            Overseas::Included => origin::Overseas::default(),
+            Overseas::Excluded | Overseas::Only(_) => origin::Overseas::none(),
+        };
+        let mut countries = overseas.home(&self.home).countries().to_vec();
+        if let (Overseas::Only(more), false) = (&self.overseas, self.home.is_empty()) {
+            countries.extend(more.iter().filter(|country| !self.home.contains(country)));
+        }
+        countries
+    }
+}

@@ -1,0 +1,74 @@
+use std::io::Write as _;
+
+use super::*;
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+fn load(text: &str, flags: &[(&'static str, &str)]) -> Result<Config, Mistakes> {
+    let given = |(key, value): &(&'static str, &str)| Given { key, flag: "--flag", values: vec![(*value).to_owned()] };
+    let flags: Vec<Given> = flags.iter().map(given).collect();
+    Config::load(Some(file(text).path()), [], &flags)
+}
+
+fn sites(config: &Config) -> Vec<String> {
+    let written = |site: &Site| {
+        let prefixes: Vec<String> = site.prefixes.iter().map(ToString::to_string).collect();
+        format!("{}: {}", site.name, prefixes.join(" "))
+    };
+    config.sites().iter().map(written).collect()
+}
+
+const SITES: &str = "protect = [\"198.51.100.0/24\", \"192.0.2.0/25=school\"]\n\
+    [[site]]\nname = \"school\"\nprefixes = [\"2001:db8::/48\"]\ncapacity = 200\n";
+
+#[test]
+fn sites_are_made_of_protect_and_of_their_own_tables() {
+    let config = load(SITES, &[]).unwrap();
+    assert_eq!(sites(&config), ["school: 192.0.2.0/25 2001:db8::/48", "198.51.100.0/24: 198.51.100.0/24"]);
+    assert_eq!(config.engine().capacity, [("school".to_owned(), 200.0)]);
+    assert!(!config.policy().is_learning());
+}
+
+#[test]
+fn a_flag_replaces_the_prefixes_of_the_file_and_keeps_what_is_known_of_a_site() {
+    let config = load(SITES, &[("protect", "203.0.113.0/24=school")]).unwrap();
+    assert_eq!(sites(&config), ["school: 203.0.113.0/24"]);
+    assert_eq!(config.engine().capacity, [("school".to_owned(), 200.0)]);
+}
+
+#[test]
+fn one_prefix_belongs_to_one_site() {
+    let twice = load("protect = [\"192.0.2.0/24=a\", \"192.0.2.0/24=b\"]", &[]).unwrap_err();
+    assert!(twice.to_string().ends_with("192.0.2.0/24 belongs to both `a` and `b`: write it once"), "{twice}");
+}
+
+#[test]
+fn nothing_configured_means_that_traffic_decides() {
+    let config = load("", &[]).unwrap();
+    assert!(config.policy().is_learning());
+    assert_eq!(config, Config::load(None, [], &[]).unwrap());
+}
+
+#[test]
+fn overseas_codes_belong_to_home_as_configured() {
+    let home = |text: &str| {
+        let countries = load(text, &[]).unwrap().engine().home;
+        countries.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(home("home = \"MA\""), "MA EH");
+    assert_eq!(home("home = [\"MA\"]\noverseas = false"), "MA");
+    assert_eq!(home("home = [\"FR\"]\noverseas = [\"RE\", \"GP\"]"), "FR RE GP");
+    assert_eq!(home("overseas = [\"RE\"]"), "", "without a home nothing is overseas");
+}
+
+#[test]
+fn what_is_printed_is_read_again() {
+    let text = format!("{SITES}[origin]\n\"10.1.0.0/16\" = \"FR\"\n");
+    let config = load(&format!("speed = 2.5\nmetrics = \"off\"\nalerts = \"a \\\"b\\\".jsonl\"\n{text}"), &[]).unwrap();
+    let again = load(&config.print(), &[]).unwrap();
+    assert_eq!(again.values(), config.values());
+}

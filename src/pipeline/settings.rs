@@ -1,0 +1,32 @@
+//! What a run is made of.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use crate::metrics::Metrics;
+use crate::origin::Origins;
+use crate::policy::Policy;
+use crate::summary::ShardSettings;
+
+/// Settings of a run: those of the stages, and how they are joined.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Threads that work at the same time; alerts do not depend on it. One: everything in one thread. More: one for each
+    /// source, which reads and decodes, and the rest are shards, at least one. The scorer's thread, which works for
+    /// half a millisecond a tick, is not counted.
+    pub threads: NonZeroUsize,
+    /// The sources are live links: time moves by itself, nothing waits for the scorer, no silence is skipped.
+    pub live: bool,
+    /// Of all shards together; the key of all hashing is in it.
+    pub shard: ShardSettings,
+    /// Of windows and detectors.
+    pub engine: crate::detect::engine::Settings,
+    /// Of alerts.
+    pub alert: crate::alert::Settings,
+    /// What is protected at the start.
+    pub policy: Arc<Policy>,
+    /// Where addresses are registered.
+    pub origins: Arc<Origins>,
+    /// Where stage times and queue lengths are shown; `None` when nobody reads them.
+    pub metrics: Option<Arc<Metrics>>,
+}

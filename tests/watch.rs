@@ -1,0 +1,341 @@
+//! `vigie watch` between two network namespaces: real senders, a real kernel, the whole program.
+
+#[expect(dead_code, reason = "each test file uses its part of what they share")]
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+use support::Deadline;
+use support::fixtures::Fixture;
+use support::netns::{Background, Namespace, Network, PATIENCE, Wiring, device_address, is_installed, tcpreplay};
+
+const METRICS: &str = "127.0.0.1:9477";
+
+/// A running `vigie watch`.
+struct Watch<'n> {
+    place: &'n Namespace,
+    process: Background,
+    files: tempfile::TempDir,
+}
+
+/// What it left behind.
+struct Outcome {
+    summary: Value,
+    alerts: Vec<Value>,
+}
+
+impl<'n> Watch<'n> {
+    /// Starts it in the namespace and waits until it is ready.
+    fn start(place: &'n Namespace, interfaces: &[&str], arguments: &[String]) -> Self {
+        let files = tempfile::tempdir().unwrap();
+        let alerts = files.path().join("alerts.jsonl");
+        let mut command =
+            place.command(env!("CARGO_BIN_EXE_vigie"), &["watch", "--format", "json", "--metrics", METRICS]);
+        command.arg("--alerts").arg(&alerts).args(arguments);
+        for interface in interfaces {
+            command.args(["-i", interface]);
+        }
+        let output = |name| Stdio::from(File::create(files.path().join(name)).unwrap());
+        let process = Background::start(command.stdout(output("summary.json")).stderr(output("errors.txt")));
+        let watch = Self { place, process, files };
+        let ready = Deadline::after(PATIENCE).wait_until(|| watch.get("/readyz").starts_with("HTTP/1.1 200"));
+        assert!(ready, "not ready: {}", watch.file("errors.txt"));
+        watch
+    }
+
+    fn file(&self, name: &str) -> String {
+        fs::read_to_string(self.files.path().join(name)).unwrap_or_default()
+    }
+
+    /// Asks the endpoint; empty when it does not answer.
+    fn get(&self, path: &str) -> String {
+        let ask = || -> std::io::Result<String> {
+            let mut stream = TcpStream::connect(METRICS)?;
+            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: {METRICS}\r\nConnection: close\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        };
+        self.place.enter(|| ask().unwrap_or_default())
+    }
+
+    /// Sum of a counter over its labels.
+    fn counter(&self, name: &str) -> u64 {
+        let metrics = self.get("/metrics");
+        let values = metrics.lines().filter(|line| line.starts_with(&format!("{name}{{")));
+        values.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
+    }
+
+    /// Waits until all of `sent` frames are counted or known to be lost.
+    fn wait_for(&self, sent: u64) {
+        let mut seen = 0;
+        let all = Deadline::after(PATIENCE).wait_until(|| {
+            seen = self.counter("vigie_packets_total") + self.counter("vigie_capture_drops_total");
+            seen >= sent
+        });
+        assert!(all, "{seen} of {sent} frames are in the metrics");
+    }
+
+    /// Stops it with a signal; it must end well, with books that balance.
+    fn stop(self, signal: &str) -> Outcome {
+        let Self { process, files, .. } = self;
+        process.signal(signal);
+        let status = process.finish().status;
+        let read = |name: &str| fs::read_to_string(files.path().join(name)).unwrap_or_default();
+        assert_eq!(status.code(), Some(0), "{}", read("errors.txt"));
+        let summary: Value = serde_json::from_str(&read("summary.json")).expect("one JSON object");
+        let alerts: Vec<Value> = read("alerts.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let sum =
+            |key: &str| summary[key].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum::<u64>();
+        let packets = summary["packets"].as_u64().expect("a number");
+        let processed = summary["processed"].as_u64().expect("a number");
+        assert_eq!(packets, processed + sum("discarded") + sum("dropped"), "{summary}");
+        Outcome { summary, alerts }
+    }
+}
+
+impl Outcome {
+    fn packets(&self) -> u64 {
+        self.summary["packets"].as_u64().expect("a number")
+    }
+
+    /// Kind, target and last verdict of each alert that was ever a warning or critical.
+    fn loud(&self) -> BTreeSet<(String, String, String)> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let loud_ids: BTreeSet<String> =
+            self.alerts.iter().filter(|line| line["severity"] != "info").map(|line| text(&line["id"])).collect();
+        let last_line = |id: &String| self.alerts.iter().rfind(|line| line["id"] == id.as_str());
+        let lines = loud_ids.iter().filter_map(last_line);
+        lines.map(|line| (text(&line["kind"]), text(&line["target"]["prefix"]), text(&line["verdict"]))).collect()
+    }
+
+    fn assert_closed(&self) {
+        for line in self.alerts.iter().filter(|line| line["event"] == "open") {
+            let closed = self.alerts.iter().any(|other| other["id"] == line["id"] && other["event"] == "close");
+            assert!(closed, "never closed: {line}");
+        }
+    }
+}
+
+const SEND: &[&str] = &["tcpreplay"];
+
+#[test]
+fn a_calm_link_is_counted_to_the_frame_and_raises_nothing() {
+    let Some(network) = Network::make(Wiring::default(), SEND) else { return };
+    let fixture = Fixture::read("calm");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("calm.pcap");
+    let start = fixture.start();
+    let frames = fixture.write_stretch(start, start.plus(Duration::from_secs(20)), &path);
+    let watch = Watch::start(&network.receiver, &["recv0"], &fixture.arguments());
+    assert_eq!(tcpreplay(&network.sender, "send0", "--multiplier=1", &path), frames);
+    watch.wait_for(frames);
+    let outcome = watch.stop("INT");
+    assert_eq!(outcome.packets(), frames);
+    assert_eq!(outcome.loud(), BTreeSet::new());
+}
+
+/// From 20 s before a flood to 25 s after its start.
+fn flood(directory: &tempfile::TempDir) -> (Fixture, std::path::PathBuf, u64) {
+    let fixture = Fixture::read("syn-flood");
+    let path = directory.path().join("flood.pcap");
+    let start = fixture.start_of("syn_flood");
+    let frames =
+        fixture.write_stretch(start.minus(Duration::from_secs(20)), start.plus(Duration::from_secs(25)), &path);
+    (fixture, path, frames)
+}
+
+#[test]
+fn a_flood_is_named_the_same_on_one_tap_and_on_a_tap_for_each_direction() {
+    let Some(network) = Network::make(Wiring { cables: 3, ..Wiring::default() }, &["tcpreplay", "tcpprep"]) else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let (fixture, path, frames) = flood(&directory);
+    let text = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+
+    let merged = Watch::start(&network.receiver, &["recv0"], &[&fixture.arguments()[..], &threads(2)].concat());
+    assert_eq!(tcpreplay(&network.sender, "send0", "--multiplier=1", &path), frames);
+    merged.wait_for(frames);
+    let merged = merged.stop("INT");
+    assert_eq!(merged.packets(), frames);
+    assert!(merged.loud().iter().any(|(kind, ..)| kind == "syn_flood"), "{:?}", merged.loud());
+    merged.assert_closed();
+
+    // One process sends both halves, so that a SYN-ACK keeps its distance from its SYN.
+    let cache = directory.path().join("sides");
+    let servers = fixture.protected().join(",");
+    let sides = format!("--cidr={servers}");
+    network
+        .sender
+        .run("tcpprep", &[&sides, &format!("--pcap={}", text(&path)), &format!("--cachefile={}", text(&cache))]);
+    let split = Watch::start(&network.receiver, &["recv1", "recv2"], &fixture.arguments());
+    let both = format!("--cachefile={}", text(&cache));
+    network
+        .sender
+        .run("tcpreplay", &["-q", "--timer=nano", "--multiplier=1", "-i", "send1", "-I", "send2", &both, &text(&path)]);
+    split.wait_for(frames);
+    let split = split.stop("TERM");
+    assert_eq!(split.packets(), frames);
+    assert_eq!(split.loud(), merged.loud());
+}
+
+fn threads(count: u8) -> [String; 2] {
+    ["--threads".to_owned(), count.to_string()]
+}
+
+#[test]
+fn a_real_flood_against_a_real_server_opens_an_alert() {
+    let Some(network) = Network::make(Wiring::default(), &["hping3"]) else { return };
+    let server = route(&network);
+    let arguments = ["--protect", "203.0.113.0/24=web"].map(str::to_owned);
+    let watch = Watch::start(&network.receiver, &["recv0"], &[&arguments[..], &threads(2)].concat());
+    let before = carried(&network.receiver);
+    for _ in 0..100 {
+        network.sender.enter(ask_the_server);
+    }
+    let sent = 20_000;
+    let flood = ["-q", "-S", "--rand-source", "-i", "u500", "-c", "20000", "-p", "443", "-I", "send0", "203.0.113.10"];
+    // hping3 counts replies, which go to the forged sources: its exit code says that none came back.
+    let output = network.sender.command("hping3", &flood).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("20000 packets transmitted"), "{said}");
+    let frames = carried(&network.receiver) - before;
+    assert!(frames > sent, "{frames}");
+    watch.wait_for(frames);
+    let outcome = watch.stop("INT");
+    drop(server);
+    // The kernel may still have repeated a SYN-ACK or two after its counters were read.
+    assert!(outcome.packets().abs_diff(frames) < 2_000, "{} seen, {frames} carried", outcome.packets());
+    assert!(outcome.packets() >= frames);
+    let loud = outcome.loud();
+    assert!(loud.iter().any(|(kind, target, _)| kind == "syn_flood" && target == "203.0.113.10/32"), "{loud:?}");
+    let opened = outcome.alerts.iter().find(|line| line["kind"] == "syn_flood").expect("it opened");
+    assert_eq!(opened["spoofed"], true, "{opened}");
+    outcome.assert_closed();
+}
+
+/// Gives the receiver's side a web server at 203.0.113.10 that answers forged sources through the sender's side.
+fn route(network: &Network) -> impl Drop {
+    let (receiver, sender) = (&network.receiver, &network.sender);
+    receiver.run("ip", &["address", "add", "203.0.113.10/24", "dev", "recv0"]);
+    receiver.run("ip", &["address", "add", "198.51.100.1/24", "dev", "recv0"]);
+    sender.run("ip", &["address", "add", "198.51.100.2/24", "dev", "send0"]);
+    sender.run("ip", &["route", "add", "203.0.113.0/24", "dev", "send0"]);
+    for (namespace, device, address, neighbour) in
+        [(receiver, "recv0", "198.51.100.2", "send0"), (sender, "send0", "203.0.113.10", "recv0")]
+    {
+        let hardware = device_address(neighbour);
+        namespace.run("ip", &["neigh", "add", address, "lladdr", &hardware, "dev", device, "nud", "permanent"]);
+    }
+    receiver.run("ip", &["route", "add", "default", "via", "198.51.100.2"]);
+    Server::start(receiver)
+}
+
+/// A server that answers each connection with a line.
+struct Server(Option<(thread::JoinHandle<()>, std::sync::Arc<std::sync::atomic::AtomicBool>)>);
+
+impl Server {
+    fn start(place: &Namespace) -> Self {
+        use std::sync::atomic::Ordering::Relaxed;
+        let listener = place.enter(|| TcpListener::bind("203.0.113.10:443").unwrap());
+        listener.set_nonblocking(true).unwrap();
+        let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let stopped = std::sync::Arc::clone(&stop);
+        let serve = move || {
+            Deadline::after(Duration::from_secs(120)).wait_until(|| {
+                while let Ok((mut stream, _)) = listener.accept() {
+                    let _ = stream.set_nonblocking(false);
+                    let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
+                    let mut request = [0; 64];
+                    let _ = stream.read(&mut request).and_then(|_| stream.write_all(&[b'v'; 600]));
+                }
+                stopped.load(Relaxed)
+            });
+        };
+        Self(Some((thread::spawn(serve), stop)))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some((thread, stop)) = self.0.take() {
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One ordinary visit.
+fn ask_the_server() {
+    let mut stream = TcpStream::connect("203.0.113.10:443").unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert_eq!(answer.len(), 600);
+}
+
+/// Frames that the receiver's interface has carried, both ways.
+fn carried(place: &Namespace) -> u64 {
+    place.enter(|| {
+        let table = fs::read_to_string("/proc/thread-self/net/dev").unwrap();
+        let line = table.lines().find_map(|line| line.trim().strip_prefix("recv0:")).expect("the interface is there");
+        let numbers: Vec<u64> = line.split_whitespace().map(|number| number.parse().unwrap()).collect();
+        numbers[1] + numbers[9]
+    })
+}
+
+#[test]
+fn an_idle_link_ends_well_on_either_signal() {
+    let Some(network) = Network::make(Wiring::default(), &[]) else { return };
+    for signal in ["INT", "TERM"] {
+        let outcome = Watch::start(&network.receiver, &["recv0"], &[]).stop(signal);
+        assert_eq!(outcome.packets(), 0);
+        assert_eq!(outcome.summary["schema"], "vigie.summary/1");
+    }
+}
+
+#[test]
+fn without_the_right_to_capture_one_sentence_says_what_to_run() {
+    if !is_installed("setpriv") {
+        support::skip("`setpriv` is not installed");
+        return;
+    }
+    // A copy that an unprivileged user may execute, wherever the build directory is.
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let binary = directory.path().join("vigie");
+    fs::copy(env!("CARGO_BIN_EXE_vigie"), &binary).unwrap();
+    let mut command = Command::new("timeout");
+    command.args(["60", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]);
+    command.arg("--bounding-set=-all").arg(&binary).args(["watch", "-i", "lo", "--metrics", "127.0.0.1:0"]);
+    let output = command.current_dir("/").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    if said.contains("setpriv: ") {
+        support::skip(&format!("giving up rights needs root: {said}"));
+        return;
+    }
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    let line = format!("`sudo setcap cap_net_raw,cap_net_admin=eip {}`", binary.display());
+    assert!(said.contains(&line), "{said}");
+    assert_eq!(said.trim().lines().count(), 1, "one sentence: {said}");
+}
+
+#[test]
+fn a_missing_interface_is_answered_with_those_that_exist() {
+    let Some(network) = Network::make(Wiring::default(), &[]) else { return };
+    let output = network.receiver.command(env!("CARGO_BIN_EXE_vigie"), &["watch", "-i", "eth9"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("eth9: there is no such interface; there are: lo, recv0"), "{said}");
+}
