@@ -1,0 +1,44 @@
+# The commands of this project. `make demo` shows what it does, `make test` shows that it works.
+
+CARGO ?= cargo
+VIGIE = target/release/vigie
+DEMO = demo/launch-morning
+
+.PHONY: help demo test bench lint release
+
+help:
+	@echo "make demo     build, write a launch morning, replay it, leave a report"
+	@echo "make test     install what the tests need and run all of them"
+	@echo "make bench    run the benchmarks"
+	@echo "make lint     formatting, clippy, documentation, dependencies and licences"
+	@echo "make release  build $(VIGIE)"
+
+# A made-up morning: users rush in, the service meets its capacity, attacks hide in the crowd.
+demo: release
+	@mkdir -p demo
+	$(VIGIE) synth launch-morning -o $(DEMO).pcap
+	$(VIGIE) replay $(DEMO).pcap --home FR \
+		--protect 203.0.113.0/24=ecole --protect 2001:db8:113::/48=ecole \
+		--alerts demo/alerts.jsonl --report demo/report.html
+	@echo
+	@echo "Report:  file://$(CURDIR)/demo/report.html"
+	@echo "Alerts:  $(CURDIR)/demo/alerts.jsonl"
+
+release:
+	@scripts/need.sh build
+	$(CARGO) build --release --locked
+
+# Tests that make network namespaces run only as root; the others never need it. Skipped tests say so.
+test:
+	@scripts/need.sh test
+	PATH="$$PATH:/usr/sbin:/sbin" $(CARGO) test --locked
+
+bench:
+	@scripts/need.sh build
+	$(CARGO) bench --locked
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+	$(CARGO) deny --offline --locked check bans licenses sources
