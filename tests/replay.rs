@@ -193,3 +193,36 @@ fn double(pcap: &[u8]) -> Vec<u8> {
     }
     out
 }
+
+/// Captures nobody here wrote: what is ordinary raises nothing above `info`; what the attack captures raise is printed.
+#[test]
+fn ordinary_captures_raise_nothing_loud() {
+    let folder = std::env::var("VIGIE_CAPTURES").unwrap_or_else(|_| "../shared/captures".to_owned());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    if !folder.is_dir() {
+        let required = std::env::var("VIGIE_REQUIRE_ALL").is_ok_and(|all| all == "1");
+        assert!(!required, "{} is not there", folder.display());
+        eprintln!("SKIPPED: no captures at {}", folder.display());
+        return;
+    }
+    for kind in ["benign", "encap", "flood", "reflection", "scan", "slow", "bruteforce", "c2", "exfiltration"] {
+        let mut files: Vec<PathBuf> =
+            std::fs::read_dir(folder.join(kind)).unwrap().map(|e| e.unwrap().path()).collect();
+        files.sort();
+        for file in files.iter().filter(|file| file.extension().is_none_or(|ending| ending != "md")) {
+            let none = serde_json::json!({"home": [], "protect": []});
+            let lines = replay(file, &none, &[]);
+            let raised: Vec<String> = lines
+                .iter()
+                .filter(|line| line["event"] == "open")
+                .map(|line| format!("{} {}", line["kind"], line["severity"]))
+                .collect();
+            let name = file.file_name().unwrap().to_string_lossy();
+            if !raised.is_empty() {
+                eprintln!("{kind}/{name}: {raised:?}");
+            }
+            let quiet = kind != "benign" && kind != "encap";
+            assert!(quiet || !lines.iter().any(is_loud), "{kind}/{name}: {raised:?}");
+        }
+    }
+}

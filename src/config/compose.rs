@@ -1,6 +1,7 @@
 //! From settings to what each stage is given.
 
 use super::{Config, Overseas};
+use crate::country::Country;
 use crate::detect::engine;
 use crate::hash::Seed;
 use crate::origin;
@@ -31,7 +32,11 @@ impl Config {
     /// Returns which tables tell where an address is registered.
     #[must_use]
     pub fn origins(&self) -> origin::Settings {
-        origin::Settings { geo: self.geo.clone(), asn: self.asn.clone(), overrides: self.origin.clone() }
+        // Who is behind a proxy is not known, so its addresses are of no country, unless one was named for them.
+        let named = |prefix| self.origin.iter().any(|(named, _)| *named == prefix);
+        let nowhere = self.proxies.iter().filter(|prefix| !named(**prefix)).map(|prefix| (*prefix, Country::UNKNOWN));
+        let overrides = self.origin.iter().copied().chain(nowhere).collect();
+        origin::Settings { geo: self.geo.clone(), asn: self.asn.clone(), overrides }
     }
 
     /// Returns what the shards are given. A live run touches its memory at the start.
@@ -56,7 +61,7 @@ impl Config {
     }
 
     /// Returns home with the overseas codes that belong to it.
-    fn home_countries(&self) -> Vec<crate::country::Country> {
+    fn home_countries(&self) -> Vec<Country> {
         let overseas = match &self.overseas {
             Overseas::Included => origin::Overseas::default(),
             Overseas::Excluded | Overseas::Only(_) => origin::Overseas::none(),

@@ -72,3 +72,14 @@ fn what_is_printed_is_read_again() {
     let again = load(&config.print(), &[]).unwrap();
     assert_eq!(again.values(), config.values());
 }
+
+#[test]
+fn the_addresses_of_a_proxy_are_of_no_country() {
+    let country = |text: &str| {
+        let origins = crate::origin::Origins::load(&load(text, &[]).unwrap().origins()).unwrap();
+        origins.country("8.8.8.8".parse().unwrap()).to_string()
+    };
+    assert_eq!(country(""), "US");
+    assert_eq!(country("proxies = [\"8.8.8.0/24\"]"), "unknown");
+    assert_eq!(country("proxies = [\"8.8.8.0/24\"]\n[origin]\n\"8.8.8.0/24\" = \"FR\""), "FR");
+}
