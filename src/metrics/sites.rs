@@ -14,7 +14,7 @@ use super::register::Register;
 use crate::country::Country;
 use crate::detect::minute::{MinuteKind, MinuteVerdict};
 use crate::policy::Policy;
-use crate::summary::{AGES, CohortTick, HostTick, SOURCE_PRECISION, SiteTick, Volume};
+use crate::summary::{AGES, CohortTick, HostTick, SiteTick, Volume, sketch};
 
 /// How many detectors a run can have scores of; there are fewer.
 pub(super) const MAX_DETECTORS: usize = 24;
@@ -221,7 +221,7 @@ impl SiteSeries {
             self.bytes[index].inc_by(bytes);
         }
         if let Some(registers) = &tick.sources {
-            self.sources.set(distinct(registers.as_slice()).round());
+            self.sources.set(sketch::estimate(registers).round());
         }
     }
 
@@ -275,17 +275,6 @@ pub(super) fn show_minute(families: &SiteFamilies, minute: &MinuteVerdict) {
     if let Some(capacity) = minute.capacity_per_second {
         families.capacity.with_label_values(&[site]).set(capacity);
     }
-}
-
-/// Estimates how many distinct values a HyperLogLog saw, with linear counting while it is sparse (Flajolet, Fusy,
-/// Gandouet & Meunier 2007, figure 3; the constant is theirs for 128 registers and more).
-fn distinct(registers: &[u8]) -> f64 {
-    let m = f64::from(1_u32 << SOURCE_PRECISION);
-    let alpha = 0.7213 / (1.0 + 1.079 / m);
-    let sum: f64 = registers.iter().map(|&rank| (-f64::from(rank)).exp2()).sum();
-    let raw = alpha * m * m / sum;
-    let empty = registers.iter().filter(|rank| **rank == 0).count();
-    if raw <= 2.5 * m && empty > 0 { m * (m / empty as f64).ln() } else { raw }
 }
 
 /// The largest ratio of this period and of the one before.
@@ -344,27 +333,6 @@ impl Scores {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A register's rank for a hash, as the sketch's writer does it.
-    fn fill(values: u64) -> Vec<u8> {
-        let mut registers = vec![0_u8; 1 << SOURCE_PRECISION];
-        for value in 0..values {
-            let hash = crate::hash::mix(0x9e37_79b9_7f4a_7c15, value.wrapping_mul(0xd134_2543_de82_ef95));
-            let place = (hash >> (64 - SOURCE_PRECISION)) as usize;
-            let rank = u8::try_from((hash << SOURCE_PRECISION).leading_zeros() + 1).unwrap();
-            registers[place] = registers[place].max(rank);
-        }
-        registers
-    }
-
-    #[test]
-    fn distinct_sources_are_estimated_within_four_standard_errors() {
-        assert_eq!(distinct(&fill(0)), 0.0);
-        for count in [10_u64, 500, 3_000, 20_000, 400_000] {
-            let error = (distinct(&fill(count)) / count as f64 - 1.0).abs();
-            assert!(error < 0.13, "{count} were estimated {error:.3} off");
-        }
-    }
 
     #[test]
     fn scores_are_held_for_at_least_one_period_and_then_fall() {
