@@ -172,18 +172,6 @@ impl Cohorts {
         })
     }
 
-    /// Returns the first SYNs opened in the newest `span` ticks, weighted.
-    #[must_use]
-    pub fn opened(&self, span: usize) -> u64 {
-        self.ended(0, span).map(|slot| u64::from(slot.opened)).sum()
-    }
-
-    /// Returns the handshakes refused (RST) among those of the newest `span` ticks, weighted.
-    #[must_use]
-    pub fn refused(&self, span: usize) -> u64 {
-        self.ended(0, span).map(|slot| u64::from(slot.refused)).sum()
-    }
-
     /// Forgets everything but the round trips, as after a gap.
     pub fn clear(&mut self) {
         *self.slots = [Slot::default(); KEPT];

@@ -56,7 +56,6 @@ pub struct Records {
     looked_v4_raw: Count,
     known_answered: Count,
     known_unfinished: Count,
-    scanners: Count,
     scanners_unfinished: Count,
     /// (network, age in ticks) of recent unfinished handshakes, the oldest replaced first.
     networks: Vec<(Address, u32)>,
@@ -68,7 +67,6 @@ impl Records {
     pub fn observe(&mut self, record: &CohortRecord, known: bool, scanner: bool) {
         let weight = u64::from(record.weight);
         if scanner {
-            self.scanners.now += weight;
             if record.stage == CohortStage::Look && record.outcome.is_unfinished() {
                 self.scanners_unfinished.now += weight;
             }
@@ -152,7 +150,6 @@ impl Records {
             &mut self.looked_v4_raw,
             &mut self.known_answered,
             &mut self.known_unfinished,
-            &mut self.scanners,
             &mut self.scanners_unfinished,
         ] {
             count.roll();
@@ -207,15 +204,6 @@ impl Records {
     #[must_use]
     pub fn unfinished_known(&self) -> (f64, f64) {
         (share(self.known_unfinished.sum(), self.known_answered.sum()), self.known_answered.sum())
-    }
-
-    /// Returns the share of handshakes whose source is a scanner.
-    #[must_use]
-    pub fn scanner_share(&self) -> f64 {
-        share(
-            self.scanners.sum(),
-            self.scanners.sum() + self.unfinished.sum() + self.closed_new.sum() + self.closed_known.sum(),
-        )
     }
 
     /// Returns how many different networks did not finish in ten seconds, up to 64.
@@ -299,7 +287,6 @@ mod tests {
         assert_eq!(records.unfinished_per_second(500.0), 0.0);
         assert!(records.unfinished_per_second(1.0) > 0.0, "scanners that flood count");
         assert_eq!(records.networks(), 0);
-        assert_eq!(records.scanner_share(), 1.0);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::country::Country;
 use crate::policy::SiteId;
 use crate::summary::{CohortTick, HostTick, Volume};
 use crate::time::{TICKS_PER_SECOND, Tick};
-use crate::window::cohorts::{Cohorts, LONGEST_DEADLINE};
+use crate::window::cohorts::Cohorts;
 use crate::window::cusum::{STEP_CAP, STEP_CAP_CORROBORATED};
 use crate::window::foreign::Foreign;
 use crate::window::ports::Ports;
@@ -184,7 +184,8 @@ impl Subject {
         if self.syns.decades() >= 9.0 { STEP_CAP_CORROBORATED } else { STEP_CAP }
     }
 
-    /// First SYNs of the tick: the sampler's estimate, or, when it was full, all SYNs scaled as in the last ten seconds.
+    /// First SYNs of the tick: the sampler's estimate, or, when it was full, nine tenths of all SYNs: it fills in floods, of
+    /// which hardly any is a repetition.
     fn first_syns(&self, cohort: &CohortTick, syn: u32, refused: bool) -> u64 {
         let opened = u64::from(cohort.opened);
         if refused { opened.max(u64::from(syn) * 9 / 10) } else { opened }
@@ -343,6 +344,3 @@ pub fn add_host(sum: &mut HostTick, host: &HostTick) {
         }
     }
 }
-
-/// The longest a verdict on a handshake's client side waits, in ticks.
-pub const CLIENT_DEADLINE: usize = LONGEST_DEADLINE;
