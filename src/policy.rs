@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::address::{Address, Prefix};
 
 /// A place in [`Policy::sites`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SiteId(pub u16);
 
 /// A group of prefixes that is defended, reported and labelled as one.

@@ -119,6 +119,8 @@ impl World {
             first_syn: Tick::new(self.tick).start(),
             port: 443,
             weight: 1,
+            ttl: 57,
+            window: 64_240,
             stage: CohortStage::Look,
             outcome: Outcome(outcome),
         };
@@ -138,6 +140,8 @@ impl World {
             port: 443,
             protocol: Protocol::TCP,
             country: if home { "FR" } else { "NL" }.parse().unwrap(),
+            verified: true,
+            age_ms: 1_000,
             sent: Volume { packets: sent / 200, bytes: sent },
             received: Volume { packets: received / 1_000, bytes: received },
             served: true,

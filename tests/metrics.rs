@@ -89,6 +89,7 @@ fn busy_tick(number: u64) -> Summary {
             outbound: volume(150),
             internal: volume(4),
             sources: Some(Box::new([1; 1 << SOURCE_PRECISION])),
+            ..SiteTick::default()
         }],
         origins: vec![origin(Some("FR"), 50), origin(Some("RU"), 30), origin(Some("?"), 20), origin(None, 100)],
         flows: FlowTick {

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::address::{Address, Prefix};
+use crate::address::Address;
 use crate::capture::CaptureTick;
 use crate::country::Country;
 use crate::detect::budget::Lines;
 use crate::detect::finding::Finding;
+use crate::detect::foreign_surge;
 use crate::detect::minute::{MinuteSums, MinuteVerdict};
 use crate::detect::protection::{HomeFinder, Protection};
 use crate::detect::sensor_blind::SensorBlind;
 use crate::detect::view::{Situation, View};
-use crate::detect::{foreign_surge, outage, overload, rush, syn_flood};
+use crate::detect::watched::{Watched, WatchedSite, judge};
 use crate::hash::Seed;
 use crate::kind::AlertKind;
 use crate::policy::{Direction, Policy, SiteId};
@@ -21,7 +22,7 @@ use crate::time::{Tick, Timestamp};
 use crate::window::foreign::Foreign;
 use crate::window::known::Known;
 use crate::window::scanners::Scanners;
-use crate::window::subject::{self, Subject};
+use crate::window::subject::Subject;
 
 /// Settings of all windows and detectors.
 #[derive(Clone, Debug)]
@@ -118,91 +119,6 @@ pub struct Engine {
     armed_at: Option<Tick>,
     judged_until: Option<Tick>,
     output: TickOutput,
-}
-
-/// A subject and what its detectors remember.
-#[derive(Debug)]
-struct Watched {
-    subject: Subject,
-    foreign: foreign_surge::Memory,
-    situation: Situation,
-    /// The same of this subject alone.
-    capacity: f64,
-    /// The last tick at which an attack on it fired.
-    attacked_at: Option<Tick>,
-}
-
-impl Watched {
-    fn new(prefix: Prefix, site: SiteId, is_aggregate: bool, tick: Tick) -> Self {
-        Self {
-            subject: Subject::new(prefix, site, is_aggregate, tick),
-            foreign: foreign_surge::Memory::default(),
-            situation: Situation::default(),
-            capacity: 0.0,
-            attacked_at: None,
-        }
-    }
-}
-
-/// A site as a whole.
-#[derive(Debug)]
-struct WatchedSite {
-    watched: Watched,
-    /// Packets to each of its prefixes, fading: the busiest one stands for the site in alerts.
-    packets: Vec<(Prefix, f64)>,
-    speaks: Speaks,
-}
-
-/// When a site may speak: only of what none of its hosts shows by itself.
-#[derive(Debug, Default)]
-struct Speaks {
-    /// By kind, when a host was last loud.
-    host_loud: BTreeMap<AlertKind, Tick>,
-    /// By kind, since when the site would have spoken.
-    waiting: BTreeMap<AlertKind, Tick>,
-}
-
-/// Ticks for which a host that was loud keeps its site silent: a minute. And those for which a site waits for a host.
-const HOST_SPEAKS_FOR: u64 = 240;
-const SITE_WAITS: u64 = 4;
-
-impl Speaks {
-    /// Tells whether the site's finding is said, when the loudest host's alarm ratio for its kind is `loudest_host`.
-    fn allows(&mut self, now: Tick, finding: &Finding, loudest_host: f64) -> bool {
-        if loudest_host >= 0.5 {
-            self.host_loud.insert(finding.kind, now);
-        }
-        if !finding.fires() {
-            self.waiting.remove(&finding.kind);
-        }
-        let since = *self.waiting.entry(finding.kind).or_insert(now);
-        let host_speaks = self.host_loud.get(&finding.kind).is_some_and(|at| now.since(*at) <= HOST_SPEAKS_FOR);
-        let of_hosts_only = matches!(finding.kind, AlertKind::Rush | AlertKind::Outage);
-        !host_speaks && !of_hosts_only && (now.since(since) >= SITE_WAITS || !finding.fires())
-    }
-}
-
-impl WatchedSite {
-    fn new(prefix: Prefix, site: SiteId, tick: Tick) -> Self {
-        Self { watched: Watched::new(prefix, site, true, tick), packets: Vec::new(), speaks: Speaks::default() }
-    }
-
-    fn count(&mut self, prefix: Prefix, packets: u64) {
-        let place = self.packets.iter().position(|(known, _)| *known == prefix).unwrap_or_else(|| {
-            self.packets.push((prefix, 0.0));
-            self.packets.len() - 1
-        });
-        self.packets[place].1 += packets as f64;
-    }
-
-    /// Names the site by its busiest prefix; while something alarms the name stays, since alerts are told apart by it.
-    fn choose_prefix(&mut self) {
-        self.packets.iter_mut().for_each(|(_, packets)| *packets *= 0.98);
-        if self.watched.subject.is_quiet() {
-            let busiest = self.packets.iter().copied().reduce(|a, b| if b.1 > a.1 { b } else { a });
-            self.watched.subject.prefix = busiest.map_or(self.watched.subject.prefix, |(prefix, _)| prefix);
-        }
-    }
 }
 
 /// Hosts watched one by one; what does not fit counts in its prefix.
@@ -355,7 +271,8 @@ impl Engine {
         }
         let (policy, proxies) = (Arc::clone(&self.policy), &self.settings.proxies);
         self.home_finder.observe(summary.tick, &summary.contacts, |contact| {
-            matches!(policy.direction(contact.originator, contact.responder), Direction::Inbound(_))
+            contact.verified
+                && matches!(policy.direction(contact.originator, contact.responder), Direction::Inbound(_))
                 && !proxies.iter().any(|prefix| prefix.contains(contact.originator))
         });
         if let Some(Ok(country)) = &self.home_finder.outcome
@@ -383,7 +300,7 @@ impl Engine {
         for record in &summary.cohorts {
             self.scanners.observe(summary.tick, record);
         }
-        for contact in summary.contacts.iter().filter(|c| c.stage == ContactStage::Settled && c.served) {
+        for contact in summary.contacts.iter().filter(|c| c.stage == ContactStage::Settled && c.served && c.verified) {
             if self.policy.site_of(contact.responder).is_some() {
                 self.known.learn(summary.tick, contact.originator.source_unit());
             }
@@ -419,7 +336,8 @@ impl Engine {
     }
 
     fn observe_contact(&mut self, tick: Tick, contact: &Contact) {
-        if !matches!(self.policy.direction(contact.originator, contact.responder), Direction::Inbound(_))
+        if !contact.verified
+            || !matches!(self.policy.direction(contact.originator, contact.responder), Direction::Inbound(_))
             || self.settings.proxies.iter().any(|prefix| prefix.contains(contact.originator))
         {
             return;
@@ -433,6 +351,7 @@ impl Engine {
             match contact.stage {
                 ContactStage::Verified => shapes.verify(self.seed, contact),
                 ContactStage::Settled => shapes.settle(tick, contact),
+                ContactStage::Progress => {}
             }
         }
     }
@@ -467,7 +386,7 @@ impl Engine {
         for host in &summary.hosts {
             let Some(prefix) = self.policy.prefix_of(host.address).filter(|prefix| !prefix.is_host()) else { continue };
             let Some(id) = self.policy.site_of(host.address) else { continue };
-            subject::add_host(sums.entry(id).or_default(), host);
+            sums.entry(id).or_default().add(host);
             let site = self.sites.entry(id).or_insert_with(|| WatchedSite::new(prefix, id, tick));
             site.count(prefix, host.inbound.packets);
         }
@@ -675,31 +594,6 @@ fn add_to_minute(sums: &mut MinuteSums, subject: &Subject, situation: &Situation
     sums.home += subject.foreign.home.recent_per_second(1) / 4.0;
     sums.abroad += subject.foreign.abroad.recent_per_second(1) / 4.0;
     sums.usual += subject.syns.usual().unwrap_or(0.0) / 4.0;
-}
-
-/// Runs the detectors over one subject, those first whose judgement the others need.
-fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
-    let Watched { subject, foreign, situation, .. } = &mut *watched;
-    // What the last tick held of robots and of health bears on this tick's flood verdict.
-    *situation = Situation {
-        robotic: situation.robotic,
-        unhealthy: situation.unhealthy,
-        rush: situation.rush,
-        ..Situation::default()
-    };
-    let flood = syn_flood::detect(view, subject, situation);
-    let overload = overload::detect(view, subject, situation);
-    situation.robotic = false;
-    let foreign = foreign_surge::detect(view, subject, foreign, situation);
-    let rush = rush::detect(view, subject, situation);
-    let outage = outage::detect(view, subject, situation);
-    if situation.flood || situation.robotic {
-        watched.attacked_at = Some(view.tick);
-    }
-    let findings: Vec<Finding> = [flood, overload, foreign, rush, outage].into_iter().flatten().collect();
-    let ratio = findings.iter().filter(|f| f.gates_hold).map(Finding::ratio).fold(0.0, f64::max);
-    watched.subject.alarm_ratio = watched.subject.alarm_ratio.max(ratio);
-    findings
 }
 
 /// Served connections a second that a site is configured to bear.

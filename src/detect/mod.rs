@@ -13,3 +13,4 @@ pub mod rush;
 pub mod sensor_blind;
 pub mod syn_flood;
 pub mod view;
+mod watched;

@@ -199,6 +199,8 @@ mod tests {
             port: 443,
             protocol: Protocol::TCP,
             country: country.parse().unwrap(),
+            verified: true,
+            age_ms: 1_000,
             sent: Volume::default(),
             received: Volume::default(),
             served: false,

@@ -4,11 +4,12 @@
 //! 3.5 s, and each entry keeps the weight at which it was chosen. Who is chosen at which rate, and where outcomes are
 //! counted, is decided outside: this file owns the entries and the rules of what happened to a handshake.
 //!
-//! All entries live equally long, so that the ring is also the queue of their deadlines. Thirty-two bytes an entry:
-//! 65,536 of them are 2 MiB.
+//! All entries live equally long, so that the ring is also the queue of their deadlines. Forty bytes an entry:
+//! 65,536 of them are 2.5 MiB.
 
 use crate::address::Address;
 use crate::flow::limits::{micros_between, micros32};
+use crate::packet::Packet;
 use crate::time::{Tick, Timestamp};
 
 /// How many ticks a handshake is followed for after its first SYN: 4 s, so that a retry after 3 s is seen.
@@ -102,6 +103,20 @@ impl Tuple {
     }
 }
 
+/// What a SYN says of its sender.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Syn {
+    pub(crate) isn: u32,
+    pub(crate) window: u16,
+    pub(crate) ttl: u8,
+}
+
+impl Syn {
+    pub(crate) const fn of(packet: &Packet) -> Self {
+        Self { isn: packet.sequence, window: packet.window, ttl: packet.ttl }
+    }
+}
+
 /// A handshake under way.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Handshake {
@@ -119,9 +134,11 @@ pub(crate) struct Handshake {
     next: u16,
     place: u8,
     shift: u8,
+    window: u16,
+    ttl: u8,
 }
 
-const _: () = assert!(size_of::<Handshake>() == 32, "65,536 handshakes are 2 MiB");
+const _: () = assert!(size_of::<Handshake>() == 40, "65,536 handshakes are 2.5 MiB");
 
 /// Flags past those of [`Outcome`].
 const REPEATED: u16 = 1 << 8;
@@ -158,6 +175,16 @@ impl Handshake {
     /// Returns the server's port.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Returns the time to live, or hop limit, of the first SYN.
+    pub(crate) fn ttl(&self) -> u8 {
+        self.ttl
+    }
+
+    /// Returns the window of the first SYN.
+    pub(crate) fn window(&self) -> u16 {
+        self.window
     }
 
     /// Returns how many handshakes it stands for.
@@ -308,19 +335,19 @@ impl Cohort {
     pub(crate) fn syn(
         &mut self,
         tuple: &Tuple,
-        isn: u32,
+        syn: Syn,
         shift: u8,
         followed: u16,
         now: Timestamp,
         early: impl FnMut(&Handshake, Stage),
     ) -> Opening {
         if let Some(at) = self.find(tuple) {
-            if self.ring[at].client_isn == fold(isn) {
+            if self.ring[at].client_isn == fold(syn.isn) {
                 return Opening::Again(self.retry(at, now));
             }
             self.end(at, early);
         }
-        self.open(tuple, isn, shift, followed, now)
+        self.open(tuple, syn, shift, followed, now)
     }
 
     fn retry(&mut self, at: usize, now: Timestamp) -> Option<(u32, Event)> {
@@ -332,7 +359,7 @@ impl Cohort {
         (!entry.is(Outcome::ANSWERED)).then(|| (entry.weight(), Event::Retried(entry.ticks_since_syn(now))))
     }
 
-    fn open(&mut self, tuple: &Tuple, isn: u32, shift: u8, followed: u16, now: Timestamp) -> Opening {
+    fn open(&mut self, tuple: &Tuple, syn: Syn, shift: u8, followed: u16, now: Timestamp) -> Opening {
         if !tuple.is_chosen(shift) {
             return Opening::Unchosen;
         }
@@ -349,7 +376,9 @@ impl Cohort {
             source,
             tag: tuple.tag(),
             syn_us: micros32(now),
-            client_isn: fold(isn),
+            client_isn: fold(syn.isn),
+            window: syn.window,
+            ttl: syn.ttl,
             port: tuple.port,
             flags: family,
             next: self.heads[head],

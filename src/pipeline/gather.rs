@@ -33,7 +33,7 @@ pub(super) enum ToScorer {
         /// The tick.
         tick: Tick,
         /// What it counted.
-        count: TickCount,
+        count: Box<TickCount>,
     },
     /// A shard has ended, with the flows that were still in its table.
     Ended {
@@ -106,7 +106,7 @@ impl<'o> Gather<'o> {
             match message {
                 ToScorer::Captured { input, closed } => self.captured[input].push_back(closed),
                 ToScorer::Counted { shard, tick, count } => {
-                    self.counted[shard].push_back((tick, count));
+                    self.counted[shard].push_back((tick, *count));
                     self.judge_complete();
                 }
                 ToScorer::Ended { flows } => self.flows.extend(flows),

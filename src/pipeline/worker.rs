@@ -143,7 +143,7 @@ impl Worker {
             self.station.recycle(count);
         }
         let count = self.station.close(tick);
-        let _ = self.links.scorer.send(ToScorer::Counted { shard: self.shard, tick, count });
+        let _ = self.links.scorer.send(ToScorer::Counted { shard: self.shard, tick, count: Box::new(count) });
         self.closed += 1;
         self.fresh = true;
     }

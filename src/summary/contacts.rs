@@ -74,6 +74,8 @@ mod tests {
             port,
             protocol: Protocol::TCP,
             country: Country::UNKNOWN,
+            verified: true,
+            age_ms: 1_000,
             sent: Volume::default(),
             received: Volume::default(),
             served: false,

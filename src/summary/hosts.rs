@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use crate::address::Address;
 use crate::country::Country;
 use crate::flow::cohort::Event;
-use crate::packet::{Marks, Packet, Protocol, TcpFlags};
+use crate::packet::{Packet, Protocol, TcpFlags};
 use crate::summary::{CohortTick, HostTick};
 
 /// A host's counters, valid while a place holds it.
@@ -84,11 +84,15 @@ impl HostBook {
 impl HostTick {
     /// Sets everything to zero, keeping buffers.
     pub(crate) fn reset(&mut self, address: Address) {
-        let (mut verified_from, mut syn_ports) =
-            (std::mem::take(&mut self.verified_from), std::mem::take(&mut self.syn_ports));
+        let (mut verified_from, mut syn_ports, mut strays) = (
+            std::mem::take(&mut self.verified_from),
+            std::mem::take(&mut self.syn_ports),
+            std::mem::take(&mut self.strays),
+        );
         verified_from.clear();
         syn_ports.clear();
-        *self = Self { address, verified_from, syn_ports, ..Self::default() };
+        strays.clear();
+        *self = Self { address, verified_from, syn_ports, strays, ..Self::default() };
     }
 
     /// Counts a packet to the host from outside.
@@ -101,9 +105,9 @@ impl HostTick {
         } else if packet.protocol == Protocol::TCP {
             self.tcp_in += 1;
         }
-        self.udp_in += u32::from(packet.protocol == Protocol::UDP);
-        self.icmp_in += u32::from(packet.is_icmp());
-        self.fragments_in += u32::from(packet.marks.any(Marks::FRAGMENT));
+        if packet.protocol == Protocol::UDP {
+            self.udp_in.count(packet.wire_len);
+        }
     }
 
     /// Counts a packet from the host to the outside.

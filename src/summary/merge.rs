@@ -4,7 +4,10 @@
 //! division of the parts; so the number of shards cannot be seen in what they counted.
 
 use crate::summary::hosts::add_sorted;
-use crate::summary::{Candidate, CohortTick, Contact, FlowTick, HostTick, OriginTick, SiteTick, Summary, sketch};
+use crate::summary::{
+    Candidate, CohortTick, ConnectionTick, Contact, FlowTick, HostTick, OriginTick, QuicTick, SiteTick, Summary,
+    sketch, stray,
+};
 use crate::time::Tick;
 
 impl Summary {
@@ -17,6 +20,7 @@ impl Summary {
         merge_all(&mut self.candidates, &other.candidates);
         self.cohorts.extend_from_slice(&other.cohorts);
         self.contacts.extend_from_slice(&other.contacts);
+        self.probes.extend_from_slice(&other.probes);
         self.flows.merge(&other.flows);
     }
 
@@ -28,6 +32,7 @@ impl Summary {
         join_all(&mut self.candidates);
         self.cohorts.sort_unstable_by_key(|record| (record.first_syn, *record));
         self.contacts.sort_unstable_by_key(contact_order);
+        self.probes.sort_unstable();
     }
 
     /// Empties the summary and keeps its buffers.
@@ -44,6 +49,7 @@ impl Summary {
         self.origins.clear();
         self.cohorts.clear();
         self.contacts.clear();
+        self.probes.clear();
         self.candidates.clear();
     }
 }
@@ -52,6 +58,7 @@ impl Summary {
 fn contact_order(contact: &Contact) -> impl Ord + use<> {
     let ends = (contact.originator, contact.responder, contact.port, contact.protocol);
     let sizes = (contact.sent, contact.received, contact.served, contact.country, contact.weight);
+    let sizes = (sizes, contact.verified, contact.age_ms);
     (contact.at, ends, contact.stage, sizes)
 }
 
@@ -101,8 +108,9 @@ impl Keyed for HostTick {
         self.rst_in += other.rst_in;
         self.rst_out += other.rst_out;
         self.udp_in += other.udp_in;
-        self.icmp_in += other.icmp_in;
-        self.fragments_in += other.fragments_in;
+        stray::join(&mut self.strays, &other.strays);
+        self.quic.merge(&other.quic);
+        self.connections.merge(&other.connections);
         self.verified += other.verified;
         self.served += other.served;
         self.two_sided += other.two_sided;
@@ -115,6 +123,33 @@ impl Keyed for HostTick {
         for (port, count) in &other.syn_ports {
             add_sorted(&mut self.syn_ports, *port, *count);
         }
+    }
+}
+
+impl HostTick {
+    /// Adds another host's tick, to make the sum of several.
+    pub fn add(&mut self, other: &Self) {
+        self.join(other);
+    }
+}
+
+impl QuicTick {
+    fn merge(&mut self, other: &Self) {
+        self.opened += other.opened;
+        self.answered += other.answered;
+        self.finished += other.finished;
+    }
+}
+
+impl ConnectionTick {
+    fn merge(&mut self, other: &Self) {
+        self.ripe += other.ripe;
+        self.empty += other.empty;
+        self.ended += other.ended;
+        self.waiting_began += other.waiting_began;
+        self.waiting_ended += other.waiting_ended;
+        self.blocked_began += other.blocked_began;
+        self.blocked_ended += other.blocked_ended;
     }
 }
 
@@ -148,6 +183,8 @@ impl Keyed for SiteTick {
         self.inbound += other.inbound;
         self.outbound += other.outbound;
         self.internal += other.internal;
+        stray::join(&mut self.strays, &other.strays);
+        self.stray_targets.join(&other.stray_targets);
         match (&mut self.sources, &other.sources) {
             (Some(mine), Some(theirs)) => sketch::join(mine, theirs),
             (mine @ None, Some(theirs)) => *mine = Some(theirs.clone()),
@@ -208,7 +245,7 @@ mod tests {
     use crate::flow::{Outcome, Volume};
     use crate::packet::Protocol;
     use crate::policy::SiteId;
-    use crate::summary::{CohortRecord, CohortStage, ContactStage};
+    use crate::summary::{CohortRecord, CohortStage, ContactStage, Knock, Probe, ProbeOutcome, StrayKind};
     use crate::time::Timestamp;
 
     fn address(n: u8) -> Address {
@@ -227,6 +264,10 @@ mod tests {
             host.cohort.open(weight);
             host.cohort.answered[age] = weight;
             host.first_byte[age] = 1;
+            host.quic.opened = weight;
+            host.connections.ripe = weight;
+            host.udp_in = inbound;
+            stray::row(&mut host.strays, if weight > 1 { StrayKind::Ack } else { StrayKind::Datagram }).volume += inbound;
             for (country, count) in countries {
                 add_sorted(&mut host.verified_from, Country::from_index(country), count);
             }
@@ -244,7 +285,7 @@ mod tests {
                 registers[at] = rank;
                 registers
             });
-            SiteTick { site: SiteId(n), inbound, outbound: inbound, internal: Volume::default(), sources }
+            SiteTick { site: SiteId(n), inbound, outbound: inbound, sources, ..SiteTick::default() }
         }
     }
 
@@ -256,6 +297,8 @@ mod tests {
                 first_syn: Timestamp::from_nanos(at),
                 port: 443,
                 weight: 1,
+                ttl: 57,
+                window: 64_240,
                 stage: if look { CohortStage::Look } else { CohortStage::Close },
                 outcome: Outcome(outcome),
             }
@@ -272,9 +315,26 @@ mod tests {
                 port: 443,
                 protocol: Protocol::TCP,
                 country: Country::UNKNOWN,
+                verified: served,
+                age_ms: 9,
                 sent,
                 received: sent,
                 served,
+                weight: 1,
+            }
+        }
+    }
+
+    prop_compose! {
+        fn probe()(n in 0..4_u8, at in 0..9_u64, port: u16) -> Probe {
+            Probe {
+                at: Timestamp::from_nanos(at),
+                source: address(n),
+                target: address(n + 1),
+                port,
+                protocol: Protocol::TCP,
+                knock: Knock::Ordinary,
+                outcome: ProbeOutcome::Silent,
                 weight: 1,
             }
         }
@@ -287,6 +347,7 @@ mod tests {
                      origins in prop::collection::vec((0..3_u16, prop::option::of(0..5_usize), volume()), 0..5),
                      cohorts in prop::collection::vec(record(), 0..5),
                      contacts in prop::collection::vec(contact(), 0..5),
+                     probes in prop::collection::vec(probe(), 0..5),
                      candidates in prop::collection::vec((0..5_u8, 1..99_u32), 0..5),
                      counts in (0..9_u64, 0..9_u32, prop::array::uniform5(0..9_u64))) -> Summary {
             let origins = origins
@@ -296,7 +357,7 @@ mod tests {
             let candidates = candidates.into_iter().map(|(n, packets)| Candidate { address: address(n), packets }).collect();
             let (active, sampler_shift, ended) = counts;
             let flows = FlowTick { active, sampler_shift, ended, admitted: active, ..FlowTick::default() };
-            Summary { tick: Tick::new(tick), hosts, sites, origins, cohorts, contacts, candidates, flows }
+            Summary { tick: Tick::new(tick), hosts, sites, origins, cohorts, contacts, probes, candidates, flows }
         }
     }
 

@@ -16,12 +16,16 @@ mod hosts;
 mod merge;
 mod partition;
 mod places;
+mod probe;
 mod shard;
 mod sites;
 pub mod sketch;
+pub mod stray;
 
 pub use crate::flow::{AGES, Outcome, Volume};
+pub use probe::{Knock, Probe, ProbeOutcome};
 pub use shard::{Memory, Shard, ShardSettings};
+pub use stray::{Distinct, Stray, StrayKind};
 
 /// Outcomes of the sampled handshakes of one host in one tick, by age in ticks.
 ///
@@ -49,6 +53,39 @@ pub struct CohortTick {
     pub repeated_answers: u32,
 }
 
+/// QUIC connections to one host in one tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QuicTick {
+    /// First Initials of a client's conversation, retransmissions removed.
+    pub opened: u32,
+    /// Conversations the host answered for the first time.
+    pub answered: u32,
+    /// Clients that used a connection id the host had chosen, for the first time: their address is proven (RFC 9000
+    /// section 8.1).
+    pub finished: u32,
+}
+
+/// What became of verified TCP connections to one host in one tick. Gauges follow from sums: what began less what ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionTick {
+    /// Connections that turned five seconds old, or ended before.
+    pub ripe: u32,
+    /// Those among them whose client had sent no payload.
+    pub empty: u32,
+    /// Verified connections that ended, or lost their place.
+    pub ended: u32,
+    /// Connections that began to wait for their client: ten seconds old with less than 300 bytes of payload from the
+    /// client and none from the host; or the client sends a third small piece, each a second or more after the one
+    /// before, and the host has nothing to say in between.
+    pub waiting_began: u32,
+    /// Connections that no longer wait: the host sent payload, or they ended.
+    pub waiting_ended: u32,
+    /// Connections whose client closed its receive window (0 bytes) after the host had sent payload.
+    pub blocked_began: u32,
+    /// Those that opened it again, or ended.
+    pub blocked_ended: u32,
+}
+
 /// What one protected host did in one tick.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostTick {
@@ -70,12 +107,14 @@ pub struct HostTick {
     pub rst_in: u32,
     /// Outbound RSTs.
     pub rst_out: u32,
-    /// Inbound UDP datagrams.
-    pub udp_in: u32,
-    /// Inbound ICMP and ICMPv6.
-    pub icmp_in: u32,
-    /// Inbound fragments, first and later.
-    pub fragments_in: u32,
+    /// Inbound UDP datagrams, in a conversation or not.
+    pub udp_in: Volume,
+    /// Inbound packets without a two-way conversation, by kind, sorted.
+    pub strays: Vec<Stray>,
+    /// QUIC connections from outside.
+    pub quic: QuicTick,
+    /// What became of verified TCP connections from outside.
+    pub connections: ConnectionTick,
     /// Inbound connections whose client proved its address in this tick, exact for TCP (sampled or not).
     pub verified: u32,
     /// Those among them to which the server sent payload for the first time in this tick.
@@ -108,7 +147,7 @@ pub struct OriginTick {
 }
 
 /// Totals of one site, hosts without a place of their own included.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SiteTick {
     /// The site.
     pub site: SiteId,
@@ -118,6 +157,10 @@ pub struct SiteTick {
     pub outbound: Volume,
     /// Between protected hosts.
     pub internal: Volume,
+    /// Inbound packets without a two-way conversation, by kind, sorted; hosts without a place included.
+    pub strays: Vec<Stray>,
+    /// How many different hosts they went to.
+    pub stray_targets: Distinct,
     /// Registers of a HyperLogLog (p = 10) of inbound source units, keyed; present on the ticks that close a period of 10 s
     /// and then covers that period.
     pub sources: Option<Box<[u8; 1 << SOURCE_PRECISION]>>,
@@ -139,6 +182,10 @@ pub struct CohortRecord {
     pub port: u16,
     /// How many handshakes it stands for: 2^shift when it was chosen.
     pub weight: u32,
+    /// Time to live, or hop limit, of its first SYN.
+    pub ttl: u8,
+    /// Window of its first SYN.
+    pub window: u16,
     /// Look or close.
     pub stage: CohortStage,
     /// What happened so far.
@@ -154,7 +201,8 @@ pub enum CohortStage {
     Close,
 }
 
-/// A verified connection, at its verification and again when its shape is settled (its end, or 10 s of age).
+/// A conversation both ways: at its verification (TCP), when its shape is settled (its end, or 10 s of age), and while it
+/// carries much.
 ///
 /// Contacts are thinned by source hash, per partition, when there are more than a tick may carry: all flows of a chosen
 /// source are kept, and `weight` says how many sources it stands for.
@@ -174,9 +222,13 @@ pub struct Contact {
     pub protocol: Protocol,
     /// The originator's country.
     pub country: Country,
-    /// From originator to responder so far.
+    /// The originator proved its address: always for TCP, by connection id for QUIC, never for other protocols.
+    pub verified: bool,
+    /// Time since its first packet, in milliseconds.
+    pub age_ms: u32,
+    /// From originator to responder: so far, or since the last `Progress`.
     pub sent: Volume,
-    /// From responder to originator so far.
+    /// From responder to originator: so far, or since the last `Progress`.
     pub received: Volume,
     /// Payload went both ways: the source may become known.
     pub served: bool,
@@ -189,8 +241,11 @@ pub struct Contact {
 pub enum ContactStage {
     /// The originator has just proved its address.
     Verified,
-    /// It ended, or is 10 s old.
+    /// It ended, or is 10 s old; `sent` and `received` count from its beginning.
     Settled,
+    /// It has carried another 4 MiB since the last such contact, or it ended after one; `sent` and `received` count from
+    /// the last one. What a conversation carried in all is the sum of these; one that carried less has none.
+    Progress,
 }
 
 /// Packets to one destination that is not protected, while protection is being learned: the heaviest only.
@@ -242,8 +297,10 @@ pub struct Summary {
     pub origins: Vec<OriginTick>,
     /// Followed handshakes.
     pub cohorts: Vec<CohortRecord>,
-    /// Verified connections.
+    /// Conversations.
     pub contacts: Vec<Contact>,
+    /// First contacts whose outcome became known.
+    pub probes: Vec<Probe>,
     /// Heavy destinations, while protection is being learned.
     pub candidates: Vec<Candidate>,
     /// The flow table.

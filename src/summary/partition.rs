@@ -246,6 +246,8 @@ fn report(places: &mut Places, handshake: &Handshake, stage: Stage, now: Timesta
         first_syn: handshake.first_syn(now),
         port: handshake.port(),
         weight: handshake.weight(),
+        ttl: handshake.ttl(),
+        window: handshake.window(),
         stage,
         outcome: handshake.outcome(),
     }

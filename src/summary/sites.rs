@@ -102,7 +102,7 @@ impl SiteBook {
             let sources =
                 period_ends.then(|| std::mem::replace(&mut site.registers, Box::new([0; 1 << SOURCE_PRECISION])));
             let (inbound, outbound, internal) = (site.inbound, site.outbound, site.internal);
-            sites.push(SiteTick { site: id, inbound, outbound, internal, sources });
+            sites.push(SiteTick { site: id, inbound, outbound, internal, sources, ..SiteTick::default() });
             (site.inbound, site.outbound, site.internal) = Default::default();
             write_origins(id, site, origins);
         }

@@ -251,6 +251,8 @@ mod tests {
             first_syn: Timestamp::ZERO,
             port: 443,
             weight: 2,
+            ttl: 57,
+            window: 64_240,
             stage,
             outcome: Outcome(outcome),
         }

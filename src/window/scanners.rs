@@ -94,6 +94,8 @@ mod tests {
             first_syn: Timestamp::ZERO,
             port,
             weight: 1,
+            ttl: 57,
+            window: 64_240,
             stage: CohortStage::Close,
             outcome: Outcome(outcome),
         }

@@ -262,6 +262,8 @@ mod tests {
             port: 443,
             protocol: Protocol::TCP,
             country: Country::UNKNOWN,
+            verified: true,
+            age_ms: 1_000,
             sent: Volume { packets: sent / 200, bytes: sent },
             received: Volume { packets: received / 1_000, bytes: received },
             served: true,

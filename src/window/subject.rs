@@ -3,7 +3,7 @@
 use crate::address::Prefix;
 use crate::country::Country;
 use crate::policy::SiteId;
-use crate::summary::{CohortTick, HostTick, Volume};
+use crate::summary::{CohortTick, HostTick};
 use crate::time::{TICKS_PER_SECOND, Tick};
 use crate::window::cohorts::Cohorts;
 use crate::window::cusum::{STEP_CAP, STEP_CAP_CORROBORATED};
@@ -301,46 +301,4 @@ fn median_class(counts: &[u64; 16]) -> Option<f64> {
         below * 2 >= total
     })?;
     Some(if class == 0 { 0.0005 } else { 0.000_75 * f64::from(1_u32 << class) })
-}
-
-/// Adds one host's tick to the sum of its prefix.
-pub fn add_host(sum: &mut HostTick, host: &HostTick) {
-    let add = |to: &mut Volume, from: &Volume| {
-        to.packets += from.packets;
-        to.bytes += from.bytes;
-    };
-    add(&mut sum.inbound, &host.inbound);
-    add(&mut sum.outbound, &host.outbound);
-    sum.syn += host.syn;
-    sum.verified += host.verified;
-    sum.served += host.served;
-    sum.two_sided += host.two_sided;
-    sum.client_data += host.client_data;
-    let (to, from) = (&mut sum.cohort, &host.cohort);
-    to.sampled += from.sampled;
-    to.opened += from.opened;
-    to.repeated_answers += from.repeated_answers;
-    for (to, from) in [
-        (&mut to.answered, &from.answered),
-        (&mut to.finished, &from.finished),
-        (&mut to.abandoned, &from.abandoned),
-        (&mut to.retried, &from.retried),
-        (&mut to.refused, &from.refused),
-    ] {
-        to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
-    }
-    sum.first_byte.iter_mut().zip(host.first_byte).for_each(|(to, from)| *to += from);
-    for (country, count) in &host.verified_from {
-        match sum.verified_from.binary_search_by_key(country, |(country, _)| *country) {
-            Ok(place) => sum.verified_from[place].1 += count,
-            Err(place) => sum.verified_from.insert(place, (*country, *count)),
-        }
-    }
-    for (port, count) in &host.syn_ports {
-        if let Some(place) = sum.syn_ports.iter().position(|(known, _)| known == port) {
-            sum.syn_ports[place].1 += count;
-        } else if sum.syn_ports.len() < 16 {
-            sum.syn_ports.push((*port, *count));
-        }
-    }
 }

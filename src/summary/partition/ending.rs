@@ -78,6 +78,8 @@ impl Partition {
             port: flow.key.port(answers),
             protocol: flow.key.protocol,
             country: originator_country(cx, flow),
+            verified: flow.has(State::VERIFIED),
+            age_ms: flow.age_us(at) / 1_000,
             sent: flow.volume(asks),
             received: flow.volume(answers),
             served: flow.has(State::both(State::PAYLOAD)),

@@ -1,7 +1,7 @@
 //! Packets without a flow: one-way talk, handshakes under way, and what earns an entry.
 
 use super::{Context, Partition, Segment, count_source, report, short};
-use crate::flow::cohort::{Event, Handshake, Opening, Tuple};
+use crate::flow::cohort::{Event, Handshake, Opening, Syn, Tuple};
 use crate::flow::entry::{Flow, State};
 use crate::flow::key::Side;
 use crate::flow::limits::micros32;
@@ -122,7 +122,7 @@ impl Partition {
         let (shift, followed) = (place.shift(), place.followed);
         let (places, reported) = (&mut self.places, &mut self.reported);
         let early = |handshake: &Handshake, stage| reported.push(report(places, handshake, stage, now));
-        let opening = self.cohort.syn(tuple, packet.sequence, shift, followed, now, early);
+        let opening = self.cohort.syn(tuple, Syn::of(packet), shift, followed, now, early);
         let place = self.places.get_mut(tuple.place);
         place.offered += u32::from(matches!(opening, Opening::Followed | Opening::Full));
         let cohort = &mut cx.hosts.count(place.host()).cohort;

@@ -1,0 +1,122 @@
+//! Hosts and sites with everything remembered of them, and the order in which the detectors look at one.
+
+use std::collections::BTreeMap;
+
+use crate::address::Prefix;
+use crate::detect::finding::Finding;
+use crate::detect::view::{Situation, View};
+use crate::detect::{foreign_surge, outage, overload, rush, syn_flood};
+use crate::kind::AlertKind;
+use crate::policy::SiteId;
+use crate::time::Tick;
+use crate::window::subject::Subject;
+
+/// A subject and what its detectors remember.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) subject: Subject,
+    pub(super) foreign: foreign_surge::Memory,
+    pub(super) situation: Situation,
+    /// The same of this subject alone.
+    pub(super) capacity: f64,
+    /// The last tick at which an attack on it fired.
+    pub(super) attacked_at: Option<Tick>,
+}
+
+impl Watched {
+    pub(super) fn new(prefix: Prefix, site: SiteId, is_aggregate: bool, tick: Tick) -> Self {
+        Self {
+            subject: Subject::new(prefix, site, is_aggregate, tick),
+            foreign: foreign_surge::Memory::default(),
+            situation: Situation::default(),
+            capacity: 0.0,
+            attacked_at: None,
+        }
+    }
+}
+
+/// A site as a whole.
+#[derive(Debug)]
+pub(super) struct WatchedSite {
+    pub(super) watched: Watched,
+    /// Packets to each of its prefixes, fading: the busiest one stands for the site in alerts.
+    packets: Vec<(Prefix, f64)>,
+    pub(super) speaks: Speaks,
+}
+
+/// When a site may speak: only of what none of its hosts shows by itself.
+#[derive(Debug, Default)]
+pub(super) struct Speaks {
+    /// By kind, when a host was last loud.
+    host_loud: BTreeMap<AlertKind, Tick>,
+    /// By kind, since when the site would have spoken.
+    waiting: BTreeMap<AlertKind, Tick>,
+}
+
+/// Ticks for which a host that was loud keeps its site silent: a minute. And those for which a site waits for a host.
+const HOST_SPEAKS_FOR: u64 = 240;
+const SITE_WAITS: u64 = 4;
+
+impl Speaks {
+    /// Tells whether the site's finding is said, when the loudest host's alarm ratio for its kind is `loudest_host`.
+    pub(super) fn allows(&mut self, now: Tick, finding: &Finding, loudest_host: f64) -> bool {
+        if loudest_host >= 0.5 {
+            self.host_loud.insert(finding.kind, now);
+        }
+        if !finding.fires() {
+            self.waiting.remove(&finding.kind);
+        }
+        let since = *self.waiting.entry(finding.kind).or_insert(now);
+        let host_speaks = self.host_loud.get(&finding.kind).is_some_and(|at| now.since(*at) <= HOST_SPEAKS_FOR);
+        let of_hosts_only = matches!(finding.kind, AlertKind::Rush | AlertKind::Outage);
+        !host_speaks && !of_hosts_only && (now.since(since) >= SITE_WAITS || !finding.fires())
+    }
+}
+
+impl WatchedSite {
+    pub(super) fn new(prefix: Prefix, site: SiteId, tick: Tick) -> Self {
+        Self { watched: Watched::new(prefix, site, true, tick), packets: Vec::new(), speaks: Speaks::default() }
+    }
+
+    pub(super) fn count(&mut self, prefix: Prefix, packets: u64) {
+        let place = self.packets.iter().position(|(known, _)| *known == prefix).unwrap_or_else(|| {
+            self.packets.push((prefix, 0.0));
+            self.packets.len() - 1
+        });
+        self.packets[place].1 += packets as f64;
+    }
+
+    /// Names the site by its busiest prefix; while something alarms the name stays, since alerts are told apart by it.
+    pub(super) fn choose_prefix(&mut self) {
+        self.packets.iter_mut().for_each(|(_, packets)| *packets *= 0.98);
+        if self.watched.subject.is_quiet() {
+            let busiest = self.packets.iter().copied().reduce(|a, b| if b.1 > a.1 { b } else { a });
+            self.watched.subject.prefix = busiest.map_or(self.watched.subject.prefix, |(prefix, _)| prefix);
+        }
+    }
+}
+
+/// Runs the detectors over one subject, those first whose judgement the others need.
+pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
+    let Watched { subject, foreign, situation, .. } = &mut *watched;
+    // What the last tick held of robots and of health bears on this tick's flood verdict.
+    *situation = Situation {
+        robotic: situation.robotic,
+        unhealthy: situation.unhealthy,
+        rush: situation.rush,
+        ..Situation::default()
+    };
+    let flood = syn_flood::detect(view, subject, situation);
+    let overload = overload::detect(view, subject, situation);
+    situation.robotic = false;
+    let foreign = foreign_surge::detect(view, subject, foreign, situation);
+    let rush = rush::detect(view, subject, situation);
+    let outage = outage::detect(view, subject, situation);
+    if situation.flood || situation.robotic {
+        watched.attacked_at = Some(view.tick);
+    }
+    let findings: Vec<Finding> = [flood, overload, foreign, rush, outage].into_iter().flatten().collect();
+    let ratio = findings.iter().filter(|f| f.gates_hold).map(Finding::ratio).fold(0.0, f64::max);
+    watched.subject.alarm_ratio = watched.subject.alarm_ratio.max(ratio);
+    findings
+}
