@@ -12,6 +12,7 @@ pub mod country;
 pub mod decode;
 pub mod detect;
 pub mod doctor;
+pub mod eval;
 pub mod export;
 pub mod flow;
 pub mod hash;

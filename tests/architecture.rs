@@ -29,13 +29,14 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("metrics", &["decode", "detect", "flow", "summary", "source"]),
     ("report", &["alert", "detect", "decode"]),
     ("scenario", &[]),
+    ("eval", &["alert", "decode", "detect", "flow", "origin", "pipeline", "scenario", "source"]),
     ("pipeline", &["alert", "decode", "detect", "export", "flow", "origin", "report", "source", "summary"]),
     ("config", &["alert", "detect", "export", "flow", "origin", "pipeline", "source", "summary"]),
     (
         "cli",
         &[
-            "alert", "config", "detect", "doctor", "export", "flow", "origin", "pipeline", "report", "scenario",
-            "source", "summary",
+            "alert", "config", "detect", "doctor", "eval", "export", "flow", "origin", "pipeline", "report",
+            "scenario", "source", "summary",
         ],
     ),
 ];

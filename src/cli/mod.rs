@@ -6,6 +6,7 @@
 mod check;
 mod config;
 mod doctor;
+mod eval;
 mod log;
 mod options;
 mod outputs;
@@ -95,6 +96,7 @@ enum Command {
     Replay(replay::Replay),
     Watch(watch::Watch),
     Synth(synth::Synth),
+    Eval(Box<eval::Eval>),
     Check(check::Check),
     #[command(subcommand)]
     Config(config::Config),
@@ -125,6 +127,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Replay(replay) => replay.run(cli.verbosity),
         Command::Watch(watch) => watch.run(cli.verbosity),
         Command::Synth(synth) => synth.run(cli.verbosity),
+        Command::Eval(eval) => eval.run(cli.verbosity),
         Command::Check(check) => check.run(),
         Command::Config(config) => config.run(),
         Command::Doctor(doctor) => doctor.run(cli.verbosity),

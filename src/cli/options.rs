@@ -110,7 +110,7 @@ pub(super) fn one(key: &'static str, flag: &'static str, value: Option<&String>)
 }
 
 /// Returns the environment as text; what is not text cannot be a setting.
-fn environment() -> impl Iterator<Item = (String, String)> {
+pub(super) fn environment() -> impl Iterator<Item = (String, String)> {
     let text = |text: OsString| text.into_string().ok();
     std::env::vars_os().filter_map(move |(name, value)| Some((text(name)?, text(value)?)))
 }

@@ -57,6 +57,15 @@ pub(super) fn seconds(total: u64, wanted: bool) -> ProgressBar {
         .with_style(style("{wide_bar} {pos} of {len} s"))
 }
 
+/// Shows how many of several things are done, if standard error is a terminal and `wanted`.
+pub(super) fn counted(total: u64, of_what: &str, wanted: bool) -> ProgressBar {
+    if !wanted || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
+        .with_style(style(&format!("{{wide_bar}} {{pos}} of {{len}} {of_what}  {{eta}} left")))
+}
+
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
