@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn a_flooded_destination_is_learned_at_once() {
         let mut protection = Protection::default();
-        let heavy = Heavy { address: Address::v4([203, 0, 113, 9]), packets: 500 };
+        let heavy = Heavy { address: Address::v4([203, 0, 113, 9]), packets: 500, ..Heavy::default() };
         let summary = Summary { candidates: vec![heavy], ..Summary::default() };
         assert!(protection.observe(&summary).is_some());
     }

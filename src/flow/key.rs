@@ -53,6 +53,11 @@ const ECHO_REQUEST: [(Protocol, u16); 2] = [(Protocol::ICMP, 8 << 8), (Protocol:
 /// Type * 256 of echo replies.
 const ECHO_REPLY: [(Protocol, u16); 2] = [(Protocol::ICMP, 0), (Protocol::ICMPV6, 129 << 8)];
 
+/// Tells whether the packet is an echo request.
+pub(crate) fn is_echo_request(packet: &Packet) -> bool {
+    ECHO_REQUEST.contains(&(packet.protocol, packet.destination_port & 0xff00))
+}
+
 /// Tells whether the packet is an echo reply: its receiver opened the conversation.
 pub(crate) fn is_echo_reply(packet: &Packet) -> bool {
     ECHO_REPLY.contains(&(packet.protocol, packet.destination_port))

@@ -13,6 +13,7 @@ use crate::kind::closed_set;
 use crate::packet::{Protocol, TcpFlags};
 use crate::time::Timestamp;
 
+pub(crate) mod asked;
 pub(crate) mod cohort;
 pub(crate) mod entry;
 pub mod key;

@@ -44,6 +44,8 @@ impl Talk {
     pub(crate) const TWO_SIDED: u8 = 1 << 5;
     /// The client was counted as one that sends data.
     pub(crate) const CLIENT_DATA: u8 = 1 << 6;
+    /// The side that spoke first sent a QUIC Initial.
+    pub(crate) const QUIC: u8 = 1 << 7;
 
     /// Begins the talk of `side` at `now_us`.
     pub(crate) fn begin(side: Side, now_us: u32) -> Self {

@@ -90,7 +90,7 @@ closed_set! {
 closed_set! {
     /// What memory is held for: label `part`. `resident` is what the system counts for the whole process.
     MemoryPart {
-        /// The flow tables.
+        /// The flow tables, with what is remembered of talk that is no flow.
         Flows = "flows",
         /// The samplers of half-open handshakes.
         Handshakes = "handshakes",

@@ -69,7 +69,7 @@ pub(super) fn show_memory(settings: &Settings, shards: impl IntoIterator<Item = 
     let Some(metrics) = &settings.metrics else { return };
     let (mut flows, mut handshakes) = (0, 0);
     for shard in shards {
-        flows += shard.flows + shard.pending;
+        flows += shard.flows + shard.pending + shard.asked;
         handshakes += shard.cohorts;
     }
     metrics.set_memory(MemoryPart::Flows, flows as u64);

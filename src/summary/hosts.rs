@@ -9,6 +9,7 @@ use crate::address::Address;
 use crate::country::Country;
 use crate::flow::cohort::Event;
 use crate::packet::{Packet, Protocol, TcpFlags};
+use crate::summary::stray::{Stray, StrayKind, StrayRows};
 use crate::summary::{CohortTick, HostTick};
 
 /// A host's counters, valid while a place holds it.
@@ -19,6 +20,7 @@ pub(crate) struct HostId(u32);
 #[derive(Debug, Default)]
 pub(crate) struct HostBook {
     ticks: Vec<HostTick>,
+    stray_rows: Vec<StrayRows>,
     holders: Vec<u32>,
     touched: Vec<bool>,
     free: Vec<u32>,
@@ -37,6 +39,7 @@ impl HostBook {
         }
         let at = self.free.pop().unwrap_or_else(|| {
             self.ticks.push(HostTick::default());
+            self.stray_rows.push(StrayRows::new());
             self.holders.push(0);
             self.touched.push(false);
             u32::try_from(self.ticks.len() - 1).unwrap_or(u32::MAX)
@@ -67,6 +70,13 @@ impl HostBook {
         &mut self.ticks[at]
     }
 
+    /// Returns the row in which strays of a kind are counted.
+    pub(crate) fn stray(&mut self, id: HostId, kind: StrayKind) -> &mut Stray {
+        let at = id.0 as usize;
+        self.count(id);
+        self.stray_rows[at].row(&mut self.ticks[at].strays, kind)
+    }
+
     /// Swaps the counters of the tick into `hosts`, sorted by address, and begins the next tick.
     pub(crate) fn close(&mut self, hosts: &mut Vec<HostTick>) {
         let ticks = &mut self.ticks;
@@ -74,6 +84,7 @@ impl HostBook {
         hosts.resize_with(self.busy.len(), HostTick::default);
         for (out, at) in hosts.iter_mut().zip(self.busy.drain(..)) {
             let host = &mut ticks[at as usize];
+            self.stray_rows[at as usize].close(&mut host.strays);
             std::mem::swap(out, host);
             host.reset(out.address);
             self.touched[at as usize] = false;

@@ -5,8 +5,8 @@
 
 use crate::summary::hosts::add_sorted;
 use crate::summary::{
-    Candidate, CohortTick, ConnectionTick, Contact, FlowTick, HostTick, OriginTick, QuicTick, SiteTick, Summary,
-    sketch, stray,
+    Candidate, CohortTick, ConnectionTick, Contact, FlowTick, HostTick, OriginTick, QuicTick, SiteTick, StrayKind,
+    Summary, Volume, sketch, stray,
 };
 use crate::time::Tick;
 
@@ -133,6 +133,22 @@ impl HostTick {
     }
 }
 
+impl HostTick {
+    /// Returns what is known of a destination that is not protected yet: its packets and what floods are made of. All
+    /// else is zero, since nothing was counted. Sums of parts are lower bounds.
+    #[must_use]
+    pub fn of_candidate(candidate: &Candidate) -> Self {
+        let mut host = Self { address: candidate.address, strays: candidate.strays.clone(), ..Self::default() };
+        host.inbound = Volume { packets: u64::from(candidate.packets), bytes: candidate.bytes };
+        for stray in &candidate.strays {
+            if matches!(stray.kind, StrayKind::Reply(_) | StrayKind::QuicInitial | StrayKind::Datagram) {
+                host.udp_in += stray.volume;
+            }
+        }
+        host
+    }
+}
+
 impl QuicTick {
     fn merge(&mut self, other: &Self) {
         self.opened += other.opened;
@@ -214,6 +230,8 @@ impl Keyed for Candidate {
 
     fn join(&mut self, other: &Self) {
         self.packets = self.packets.saturating_add(other.packets);
+        self.bytes += other.bytes;
+        stray::join(&mut self.strays, &other.strays);
     }
 }
 
@@ -242,10 +260,10 @@ mod tests {
     use super::*;
     use crate::address::Address;
     use crate::country::Country;
-    use crate::flow::{Outcome, Volume};
+    use crate::flow::Outcome;
     use crate::packet::Protocol;
     use crate::policy::SiteId;
-    use crate::summary::{CohortRecord, CohortStage, ContactStage, Knock, Probe, ProbeOutcome, StrayKind};
+    use crate::summary::{CohortRecord, CohortStage, ContactStage, Knock, Probe, ProbeOutcome};
     use crate::time::Timestamp;
 
     fn address(n: u8) -> Address {
@@ -354,11 +372,19 @@ mod tests {
                 .into_iter()
                 .map(|(site, country, inbound)| OriginTick { site: SiteId(site), country: country.map(Country::from_index), inbound })
                 .collect();
-            let candidates = candidates.into_iter().map(|(n, packets)| Candidate { address: address(n), packets }).collect();
+            let candidates = candidates.into_iter().map(|(n, packets)| candidate(n, packets)).collect();
             let (active, sampler_shift, ended) = counts;
             let flows = FlowTick { active, sampler_shift, ended, admitted: active, ..FlowTick::default() };
             Summary { tick: Tick::new(tick), hosts, sites, origins, cohorts, contacts, probes, candidates, flows }
         }
+    }
+
+    fn candidate(n: u8, packets: u32) -> Candidate {
+        let mut candidate =
+            Candidate { address: address(n), packets, bytes: 60 * u64::from(packets), ..Candidate::default() };
+        let kind = if packets % 2 == 0 { StrayKind::Ack } else { StrayKind::Datagram };
+        stray::row(&mut candidate.strays, kind).volume.count(60);
+        candidate
     }
 
     fn merged(parts: &[&Summary]) -> Summary {
@@ -402,7 +428,7 @@ mod tests {
     #[test]
     fn clearing_gives_the_empty_summary() {
         let mut summary = Summary { tick: Tick::new(3), ..Summary::default() };
-        summary.candidates.push(Candidate { address: address(1), packets: 2 });
+        summary.candidates.push(candidate(1, 2));
         summary.flows.admitted = 4;
         summary.clear();
         assert_eq!(summary, Summary::default());

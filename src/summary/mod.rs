@@ -248,13 +248,18 @@ pub enum ContactStage {
     Progress,
 }
 
-/// Packets to one destination that is not protected, while protection is being learned: the heaviest only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Packets to one destination that is not protected, while protection is being learned: the heaviest only. A destination
+/// is in the summary as a candidate or as a host, never as both.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Candidate {
     /// The destination.
     pub address: Address,
     /// Packets in this tick; at most the true count (Misra & Gries 1982).
     pub packets: u32,
+    /// Bytes of the packets that came since it was last among the heaviest, in this tick.
+    pub bytes: u64,
+    /// Those without a two-way conversation, by kind, sorted: the first four kinds a partition sees of it.
+    pub strays: Vec<Stray>,
 }
 
 /// The flow table, as gauges and counts of one tick.

@@ -6,10 +6,12 @@
 
 mod ending;
 mod established;
+mod strays;
 mod unproven;
 
 use crate::address::Address;
 use crate::country::Country;
+use crate::flow::asked::Asked;
 use crate::flow::cohort::{Cohort, Handshake, Stage, Tuple};
 use crate::flow::entry::State;
 use crate::flow::key::{FlowKey, Side};
@@ -27,7 +29,7 @@ use crate::summary::contacts::ContactSampler;
 use crate::summary::hosts::HostBook;
 use crate::summary::places::Places;
 use crate::summary::sites::SiteBook;
-use crate::summary::{Candidate, CohortRecord, CohortStage, FlowTick, ShardSettings, Summary, sketch};
+use crate::summary::{CohortRecord, CohortStage, FlowTick, Memory, ShardSettings, Summary, sketch};
 use crate::time::{Tick, Timestamp};
 
 /// What partitions of a shard share: what they are told, and the sums they count in.
@@ -58,6 +60,7 @@ struct Segment<'a> {
     key: FlowKey,
     side: Side,
     hash: u64,
+    pair_hash: u64,
     /// The place of the protected host, if it has one.
     place: Option<u8>,
 }
@@ -90,6 +93,7 @@ pub(crate) struct Partition {
     places: Places,
     contacts: ContactSampler,
     heavy: HeavyDestinations,
+    asked: Asked,
     /// Handshakes reported since the last tick.
     reported: Vec<CohortRecord>,
     /// Flows that ended since the last tick.
@@ -109,20 +113,26 @@ impl Partition {
             places,
             contacts: ContactSampler::new(settings.contacts_per_tick),
             heavy: HeavyDestinations::new(key),
+            asked: Asked::new(),
             ended: Vec::with_capacity(MOST_ENDED),
         }
     }
 
-    /// Bytes reserved for flows, one-way talk and followed handshakes.
-    pub(crate) fn bytes(&self) -> [usize; 3] {
-        [self.table.bytes(), self.pending.bytes(), self.cohort.bytes()]
+    /// Bytes reserved.
+    pub(crate) fn memory(&self) -> Memory {
+        Memory {
+            flows: self.table.bytes(),
+            pending: self.pending.bytes(),
+            cohorts: self.cohort.bytes(),
+            asked: self.asked.bytes(),
+        }
     }
 
     /// Takes one packet.
     pub(crate) fn observe(&mut self, cx: &mut Context<'_>, packet: &Packet, pair_hash: u64) {
         let Some((key, side)) = FlowKey::of(packet) else { return self.take_fragment(cx, packet) };
         let hash = key.hash(pair_hash);
-        let segment = Segment { packet, key, side, hash, place: None };
+        let segment = Segment { packet, key, side, hash, pair_hash, place: None };
         match self.table.find(short(hash), &key) {
             Some(id) if !self.is_reborn(id, &segment) => self.in_flow(cx, id, segment),
             Some(id) => {
@@ -146,7 +156,8 @@ impl Partition {
         self.ended.drain(..).for_each(on_flow);
         self.close_cohort(cx, tick, leapt, &mut summary.cohorts);
         self.contacts.close(&mut summary.contacts);
-        summary.candidates.extend(self.heavy.drain().map(|(address, packets)| Candidate { address, packets }));
+        self.heavy.close(&mut summary.candidates);
+        self.asked.close(tick);
         self.pending.sweep(tick.number(), micros32(tick.end()));
         cx.counts.active += self.table.live() as u64;
         cx.counts.cohort_active += self.cohort.taken() as u64;
@@ -180,7 +191,8 @@ impl Partition {
     /// Counts a later fragment: without ports it belongs to no flow that could be named.
     fn take_fragment(&mut self, cx: &mut Context<'_>, packet: &Packet) {
         let direction = cx.policy.direction(packet.source, packet.destination);
-        self.count(cx, packet, direction, None, 0);
+        let place = self.count(cx, packet, direction, None, 0);
+        self.count_always(cx, packet, direction, place);
         count_source(cx, packet, direction);
         cx.counts.unanswered += 1;
     }
@@ -194,7 +206,7 @@ impl Partition {
         hint: u8,
     ) -> Option<u8> {
         if cx.policy.is_learning() && matches!(direction, Direction::Outbound(_) | Direction::Transit) {
-            self.heavy.count(packet.destination);
+            self.heavy.count(packet.destination, packet.wire_len);
         }
         match direction {
             Direction::Inbound(site) => {

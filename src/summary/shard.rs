@@ -61,6 +61,8 @@ pub struct Memory {
     pub pending: usize,
     /// The SYN cohort sampler.
     pub cohorts: usize,
+    /// Services asked, by which replies are told from reflections.
+    pub asked: usize,
 }
 
 /// No partition here.
@@ -124,10 +126,11 @@ impl Shard {
     #[must_use]
     pub fn memory(&self) -> Memory {
         let mut memory = Memory::default();
-        for [flows, pending, cohorts] in self.partitions.iter().map(Partition::bytes) {
-            memory.flows += flows;
-            memory.pending += pending;
-            memory.cohorts += cohorts;
+        for part in self.partitions.iter().map(Partition::memory) {
+            memory.flows += part.flows;
+            memory.pending += part.pending;
+            memory.cohorts += part.cohorts;
+            memory.asked += part.asked;
         }
         memory
     }

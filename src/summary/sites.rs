@@ -5,6 +5,7 @@ use crate::country::Country;
 use crate::flow::Volume;
 use crate::policy::SiteId;
 use crate::summary::sketch::{self, Registers};
+use crate::summary::stray::{Distinct, Stray, StrayKind, StrayRows};
 use crate::summary::{OriginTick, SOURCE_PRECISION, SiteTick};
 use crate::time::Tick;
 
@@ -23,6 +24,9 @@ struct Site {
     inbound: Volume,
     outbound: Volume,
     internal: Volume,
+    strays: Vec<Stray>,
+    stray_rows: StrayRows,
+    stray_targets: Distinct,
     registers: Box<Registers>,
     by_country: Box<[Volume; ROWS]>,
     /// Rows of `by_country` in use, in the order of their first packet.
@@ -35,6 +39,9 @@ impl Site {
             inbound: Volume::default(),
             outbound: Volume::default(),
             internal: Volume::default(),
+            strays: Vec::new(),
+            stray_rows: StrayRows::new(),
+            stray_targets: Distinct::default(),
             registers: Box::new([0; 1 << SOURCE_PRECISION]),
             by_country: Box::new([Volume::default(); ROWS]),
             rows: Vec::with_capacity(ROWS),
@@ -83,6 +90,19 @@ impl SiteBook {
         }
     }
 
+    /// Returns the row in which strays of a kind are counted.
+    pub(crate) fn stray(&mut self, site: SiteId, kind: StrayKind) -> Option<&mut Stray> {
+        let site = self.sites.get_mut(usize::from(site.0))?;
+        Some(site.stray_rows.row(&mut site.strays, kind))
+    }
+
+    /// Counts a host that strays went to by its keyed hash.
+    pub(crate) fn count_stray_target(&mut self, site: SiteId, target: u64) {
+        if let Some(site) = self.sites.get_mut(usize::from(site.0)) {
+            site.stray_targets.insert(target);
+        }
+    }
+
     /// Counts a source by its keyed hash.
     pub(crate) fn count_source(&mut self, site: SiteId, source: u64) {
         if let Some(site) = self.sites.get_mut(usize::from(site.0)) {
@@ -101,9 +121,16 @@ impl SiteBook {
             let id = SiteId(u16::try_from(number).unwrap_or(u16::MAX));
             let sources =
                 period_ends.then(|| std::mem::replace(&mut site.registers, Box::new([0; 1 << SOURCE_PRECISION])));
-            let (inbound, outbound, internal) = (site.inbound, site.outbound, site.internal);
-            sites.push(SiteTick { site: id, inbound, outbound, internal, sources, ..SiteTick::default() });
-            (site.inbound, site.outbound, site.internal) = Default::default();
+            site.stray_rows.close(&mut site.strays);
+            sites.push(SiteTick {
+                site: id,
+                inbound: std::mem::take(&mut site.inbound),
+                outbound: std::mem::take(&mut site.outbound),
+                internal: std::mem::take(&mut site.internal),
+                strays: std::mem::take(&mut site.strays),
+                stray_targets: std::mem::take(&mut site.stray_targets),
+                sources,
+            });
             write_origins(id, site, origins);
         }
     }

@@ -3,22 +3,27 @@
 use std::num::NonZeroU16;
 
 use crate::flow::Volume;
+use crate::flow::key::{is_echo_reply, is_echo_request};
+use crate::packet::{Marks, Packet, Protocol, TcpFlags};
 
 /// What a stray packet is.
 ///
-/// Every inbound packet without a two-way conversation counts under exactly one kind, SYNs under none (they have
-/// counters of their own); [`StrayKind::Fragment`] and [`StrayKind::EchoRequest`] count every such packet, in a
-/// conversation or not.
+/// A conversation is two-way once it is a flow, and before that as soon as the protected side began it or answered it
+/// with a SYN-ACK; an RST answers nothing. Every inbound packet without one counts under exactly one kind, SYNs under
+/// none (they have counters of their own) and TCP cut before its flags neither. [`StrayKind::Fragment`] and
+/// [`StrayKind::EchoRequest`] count every such packet, in a conversation or not.
+///
+/// What the host answers later is counted when it comes, and taken back by [`Stray::answered`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StrayKind {
-    /// A datagram from the port of a service that reflects ([`REFLECTORS`]), while the host has asked nothing of that
-    /// source in the last 30 s.
+    /// A datagram from the port of a service that reflects ([`REFLECTORS`]), while the host has asked no such service of
+    /// that source in the last 30 s; from port 443 to port 443 it is a client's.
     Reply(NonZeroU16),
     /// A QUIC Initial of a conversation in which the host has said nothing.
     QuicInitial,
     /// Any other datagram of a conversation in which the host has said nothing.
     Datagram,
-    /// An ICMP or ICMPv6 echo request; every one, answered or not.
+    /// An ICMP or ICMPv6 echo request; every one, answered or not, and never taken back.
     EchoRequest,
     /// An echo reply to no request.
     EchoReply,
@@ -32,9 +37,10 @@ pub enum StrayKind {
     Ack,
     /// A segment with payload of no connection.
     Data,
-    /// RST or FIN of no connection.
+    /// RST, or FIN with ACK, of no connection.
     Reset,
-    /// Flags that no stack sends: none, or SYN with FIN or RST.
+    /// Flags that no stack sends: none of SYN, ACK and RST (RFC 9293 section 3.10.7: all but the first segment carry ACK),
+    /// or SYN with FIN or RST.
     OddFlags,
     /// A protocol other than TCP, UDP and ICMP.
     OtherProtocol,
@@ -51,12 +57,82 @@ pub const REFLECTORS: [u16; 24] = [
 ];
 
 impl StrayKind {
+    /// How many kinds there are.
+    const COUNT: usize = 12 + REFLECTORS.len();
+
     /// Returns the kind of a reply from `port`, if that is a reflector's.
     #[must_use]
     pub fn reply(port: u16) -> Option<Self> {
         REFLECTORS.binary_search(&port).ok().and_then(|_| NonZeroU16::new(port)).map(Self::Reply)
     }
+
+    /// Returns what a packet without a two-way conversation is; `asked` tells whether its receiver asked its sender.
+    /// Echo requests and fragments are counted elsewhere, in a conversation or not.
+    pub(crate) fn of(packet: &Packet, asked: impl FnOnce() -> bool) -> Option<Self> {
+        match packet.protocol {
+            Protocol::TCP => Self::of_segment(packet),
+            Protocol::UDP => {
+                let initial = packet.marks.any(Marks::QUIC_INITIAL);
+                Some(Self::of_datagram(packet.source_port, packet.destination_port, initial, asked))
+            }
+            Protocol::ICMP | Protocol::ICMPV6 if is_echo_request(packet) => None,
+            Protocol::ICMP | Protocol::ICMPV6 if is_echo_reply(packet) => Some(Self::EchoReply),
+            Protocol::ICMP | Protocol::ICMPV6 => Some(Self::OtherIcmp),
+            _ => Some(Self::OtherProtocol),
+        }
+    }
+
+    /// Returns what an unanswered datagram is.
+    pub(crate) fn of_datagram(source_port: u16, port: u16, initial: bool, asked: impl FnOnce() -> bool) -> Self {
+        let client = source_port == QUIC && port == QUIC;
+        match Self::reply(source_port).filter(|_| !client) {
+            Some(reply) if !asked() => reply,
+            _ if initial => Self::QuicInitial,
+            _ => Self::Datagram,
+        }
+    }
+
+    fn of_segment(packet: &Packet) -> Option<Self> {
+        let flags = packet.flags;
+        if !packet.is_tcp() || flags.is_syn() {
+            return None;
+        }
+        let opens_and_ends = flags.has(TcpFlags::SYN) && flags.0 & (TcpFlags::FIN | TcpFlags::RST) != 0;
+        Some(if opens_and_ends || flags.0 & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST) == 0 {
+            Self::OddFlags
+        } else if flags.has(TcpFlags::SYN) {
+            Self::SynAck
+        } else if flags.0 & (TcpFlags::RST | TcpFlags::FIN) != 0 {
+            Self::Reset
+        } else if packet.payload_len > 0 {
+            Self::Data
+        } else {
+            Self::Ack
+        })
+    }
+
+    /// Numbers the kinds from 0 to [`StrayKind::COUNT`].
+    fn index(self) -> usize {
+        match self {
+            Self::QuicInitial => 0,
+            Self::Datagram => 1,
+            Self::EchoRequest => 2,
+            Self::EchoReply => 3,
+            Self::OtherIcmp => 4,
+            Self::Fragment => 5,
+            Self::SynAck => 6,
+            Self::Ack => 7,
+            Self::Data => 8,
+            Self::Reset => 9,
+            Self::OddFlags => 10,
+            Self::OtherProtocol => 11,
+            Self::Reply(port) => 12 + REFLECTORS.binary_search(&port.get()).unwrap_or(0),
+        }
+    }
 }
+
+/// The port of QUIC, which clients and reflections share.
+const QUIC: u16 = 443;
 
 /// What came of one kind in one tick.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +141,10 @@ pub struct Stray {
     pub kind: StrayKind,
     /// How much.
     pub volume: Volume,
+    /// How much of what was counted before, in this tick or earlier, was no stray after all: the host has answered the
+    /// conversation in this tick. A server's clients make strays too, one a question; over some seconds `volume` less
+    /// `answered` is what nobody answered.
+    pub answered: Volume,
     /// From how many sources.
     pub sources: Distinct,
 }
@@ -73,7 +153,8 @@ impl Stray {
     /// Begins the counts of a kind.
     #[must_use]
     pub const fn new(kind: StrayKind) -> Self {
-        Self { kind, volume: Volume { packets: 0, bytes: 0 }, sources: Distinct([0; 16]) }
+        let none = Volume { packets: 0, bytes: 0 };
+        Self { kind, volume: none, answered: none, sources: Distinct([0; 16]) }
     }
 }
 
@@ -113,11 +194,41 @@ pub fn row(strays: &mut Vec<Stray>, kind: StrayKind) -> &mut Stray {
     &mut strays[at]
 }
 
+/// Where the row of each kind is in a list under way, so that a packet searches nothing. Rows are in the order of their
+/// first packet until the list is closed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StrayRows([u8; StrayKind::COUNT]);
+
+impl StrayRows {
+    pub(crate) const fn new() -> Self {
+        Self([0; StrayKind::COUNT])
+    }
+
+    /// Returns the row of a kind; it is made if it is not there.
+    pub(crate) fn row<'a>(&mut self, strays: &'a mut Vec<Stray>, kind: StrayKind) -> &'a mut Stray {
+        let at = &mut self.0[kind.index()];
+        if *at == 0 {
+            strays.push(Stray::new(kind));
+            *at = u8::try_from(strays.len()).unwrap_or(u8::MAX);
+        }
+        &mut strays[usize::from(*at) - 1]
+    }
+
+    /// Sorts the list and forgets its rows.
+    pub(crate) fn close(&mut self, strays: &mut [Stray]) {
+        if !strays.is_empty() {
+            strays.sort_unstable_by_key(|stray| stray.kind);
+            *self = Self::new();
+        }
+    }
+}
+
 /// Adds all rows of another list.
 pub fn join(strays: &mut Vec<Stray>, others: &[Stray]) {
     for other in others {
         let stray = row(strays, other.kind);
         stray.volume += other.volume;
+        stray.answered += other.answered;
         stray.sources.join(&other.sources);
     }
 }
@@ -134,6 +245,68 @@ mod tests {
         assert!(REFLECTORS.is_sorted());
         assert_eq!(StrayKind::reply(53), NonZeroU16::new(53).map(StrayKind::Reply));
         assert_eq!(StrayKind::reply(54), None);
+    }
+
+    #[test]
+    fn every_kind_has_a_row_of_its_own() {
+        use StrayKind::*;
+        let others = [
+            QuicInitial,
+            Datagram,
+            EchoRequest,
+            EchoReply,
+            OtherIcmp,
+            Fragment,
+            SynAck,
+            Ack,
+            Data,
+            Reset,
+            OddFlags,
+            OtherProtocol,
+        ];
+        let kinds: Vec<_> = REFLECTORS.iter().filter_map(|port| StrayKind::reply(*port)).chain(others).collect();
+        let (mut rows, mut strays) = (StrayRows::new(), Vec::new());
+        for _ in 0..2 {
+            kinds.iter().for_each(|kind| rows.row(&mut strays, *kind).volume.count(60));
+        }
+        assert_eq!(strays.len(), StrayKind::COUNT);
+        rows.close(&mut strays);
+        assert!(strays.is_sorted_by_key(|stray| stray.kind) && strays.iter().all(|stray| stray.volume.packets == 2));
+    }
+
+    #[test]
+    fn segments_are_told_by_their_flags_over_all_of_them() {
+        for bits in 0..=u8::MAX {
+            let packet = |payload_len| Packet {
+                protocol: Protocol::TCP,
+                flags: TcpFlags(bits),
+                payload_len,
+                ..Packet::default()
+            };
+            let (fin, syn, rst, ack) = (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0, bits & 16 != 0);
+            let expected = match (syn, fin || rst, ack || rst) {
+                (true, false, _) if !ack => None,
+                (true, true, _) | (false, _, false) => Some(StrayKind::OddFlags),
+                (true, false, _) => Some(StrayKind::SynAck),
+                (false, true, true) => Some(StrayKind::Reset),
+                (false, false, true) => Some(StrayKind::Ack),
+            };
+            assert_eq!(StrayKind::of(&packet(0), || false), expected, "{bits:#010b}");
+            let data = expected.map(|kind| if kind == StrayKind::Ack { StrayKind::Data } else { kind });
+            assert_eq!(StrayKind::of(&packet(9), || false), data, "{bits:#010b}");
+        }
+    }
+
+    #[test]
+    fn a_reply_is_one_that_nobody_asked_for() {
+        let of = |from, to, initial, asked| StrayKind::of_datagram(from, to, initial, || asked);
+        assert_eq!(Some(of(53, 4_000, false, false)), StrayKind::reply(53));
+        assert_eq!(of(53, 4_000, false, true), StrayKind::Datagram);
+        assert_eq!(Some(of(443, 4_000, true, false)), StrayKind::reply(443));
+        assert_eq!(of(443, 443, true, false), StrayKind::QuicInitial);
+        assert_eq!(of(4_000, 443, true, false), StrayKind::QuicInitial);
+        assert_eq!(Some(of(123, 123, false, false)), StrayKind::reply(123));
+        assert_eq!(of(4_000, 53, false, false), StrayKind::Datagram);
     }
 
     #[test]

@@ -31,6 +31,7 @@ impl Partition {
         let (hint, copied) = (flow.place, data && is_copy(flow, &segment));
         flow.count(packet, segment.side);
         segment.place = self.count(cx, packet, direction, country, hint);
+        self.count_always(cx, packet, direction, segment.place);
         if let Some(place) = segment.place {
             self.table.get_mut(id).place = place;
         }

@@ -8,7 +8,7 @@ use crate::flow::limits::micros32;
 use crate::flow::pending::Talk;
 use crate::flow::table::reschedule;
 use crate::flow::tcp::{self, Step};
-use crate::packet::{Packet, Protocol, TcpFlags};
+use crate::packet::{Marks, Packet, Protocol, TcpFlags};
 use crate::policy::Direction;
 
 impl Partition {
@@ -16,6 +16,7 @@ impl Partition {
         let packet = segment.packet;
         let direction = cx.policy.direction(packet.source, packet.destination);
         segment.place = self.count(cx, packet, direction, None, 0);
+        self.count_always(cx, packet, direction, segment.place);
         count_source(cx, packet, direction);
         if packet.protocol == Protocol::TCP && !packet.is_tcp() {
             // Cut before its flags: neither the talk nor the handshake can be known.
@@ -24,6 +25,7 @@ impl Partition {
         }
         let finished = packet.is_tcp() && self.take_handshake(cx, &segment, direction);
         let (step, talk) = self.take_talk(cx, &segment, direction, finished);
+        self.take_stray(cx, &segment, direction, &talk, step);
         let finished = step == Step::AdmitProven;
         if finished || step == Step::Admit {
             self.admit(cx, &segment, direction, &talk, finished);
@@ -182,6 +184,9 @@ fn exchange(talk: &mut Talk, packet: &Packet, side: Side) -> Step {
     }
     if packet.payload_len > 0 {
         talk.set(Talk::FIRST_PAYLOAD);
+    }
+    if packet.marks.any(Marks::QUIC_INITIAL) {
+        talk.set(Talk::QUIC);
     }
     Step::Wait
 }
