@@ -69,9 +69,21 @@ struct Load {
     dropped: f64,
     /// Share of real clients that give up instead of trying again.
     impatient: f64,
+    /// Bots with addresses of their own that send SYNs past their stack, which resets the answer if `resets`.
+    raw_bots: f64,
+    resets: bool,
 }
 
-const CALM: Load = Load { home: 95.0, abroad: 5.0, forged: 0.0, robots: 0.0, dropped: 0.0, impatient: 0.3 };
+const CALM: Load = Load {
+    home: 95.0,
+    abroad: 5.0,
+    forged: 0.0,
+    robots: 0.0,
+    dropped: 0.0,
+    impatient: 0.3,
+    raw_bots: 0.0,
+    resets: false,
+};
 
 struct World {
     random: Random,
@@ -204,6 +216,17 @@ impl World {
             host.cohort.answered[0] += u32::from(answered);
             self.record(source, if answered { Outcome::ANSWERED } else { 0 });
         }
+        for _ in 0..self.random.poisson(load.raw_bots / 4.0) {
+            let n = self.random.next() % 500;
+            host.syn += 1;
+            host.syn_ack += 1;
+            host.cohort.sampled += 1;
+            host.cohort.opened += 1;
+            host.cohort.answered[0] += 1;
+            host.cohort.abandoned[0] += u32::from(load.resets);
+            let outcome = if load.resets { Outcome::ANSWERED | Outcome::CLIENT_RESET } else { Outcome::ANSWERED };
+            self.record(Address::v4([30, (n / 25) as u8, 0, n as u8]), outcome);
+        }
         host.inbound.packets = u64::from(host.syn) * 8 + 1;
         host.verified_from.sort_unstable();
         let tick = Tick::new(self.tick);
@@ -293,6 +316,21 @@ fn a_flood_is_estimated_with_its_share_and_no_country() {
         }
         found.sort_by(f64::total_cmp);
         assert!(found[4] <= most_seconds, "{times}x: found after {found:?} s");
+    }
+}
+
+#[test]
+fn bots_with_addresses_of_their_own_are_a_flood_that_is_not_forged() {
+    for (resets, times) in [(false, 2.0), (true, 4.0)] {
+        let mut world = World::new(150);
+        world.run(300, &CALM);
+        let load = Load { raw_bots: 100.0 * times, resets, ..CALM };
+        let seconds = world.run_until_loud(30, &load, AlertKind::SynFlood).expect("found");
+        assert!(seconds <= 6.0, "found after {seconds} s");
+        let finding = world.last(AlertKind::SynFlood);
+        assert!(!finding.spoofed && finding.origins.is_empty(), "a SYN proves no address: {finding:?}");
+        let share = finding.figures.iter().find(|f| f.name.name() == "attack_share").unwrap().observed;
+        assert!((share - times / (1.0 + times)).abs() < 0.06, "share {share}");
     }
 }
 

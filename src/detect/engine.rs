@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::address::Address;
+use crate::address::{Address, Prefix};
 use crate::capture::CaptureTick;
 use crate::country::Country;
 use crate::detect::budget::Lines;
+use crate::detect::family::Families;
 use crate::detect::finding::Finding;
 use crate::detect::foreign_surge;
 use crate::detect::minute::{MinuteSums, MinuteVerdict};
@@ -17,7 +18,7 @@ use crate::detect::watched::{Watched, WatchedSite, judge};
 use crate::hash::Seed;
 use crate::kind::AlertKind;
 use crate::policy::{Direction, Policy, SiteId};
-use crate::summary::{Contact, ContactStage, HostTick, Summary};
+use crate::summary::{CohortRecord, Contact, ContactStage, HostTick, Summary};
 use crate::time::{Tick, Timestamp};
 use crate::window::foreign::Foreign;
 use crate::window::known::Known;
@@ -106,6 +107,7 @@ pub struct Engine {
     known: Known,
     scanners: Scanners,
     sensor: SensorBlind,
+    families: Families,
     hosts: BTreeMap<Address, Watched>,
     /// Configured sites, each as the sum of its hosts.
     sites: BTreeMap<SiteId, WatchedSite>,
@@ -145,6 +147,7 @@ impl Engine {
             known: Known::new(seed),
             scanners: Scanners::new(seed),
             sensor: SensorBlind::default(),
+            families: Families::default(),
             hosts: BTreeMap::new(),
             sites: BTreeMap::new(),
             capacity: BTreeMap::new(),
@@ -236,6 +239,7 @@ impl Engine {
             at_once("syn_flood"),
             needs_history("syn_surge"),
             foreign,
+            needs_history("connection_exhaustion"),
             needs_history("rush"),
             at_once("overload"),
             needs_history("outage"),
@@ -317,10 +321,10 @@ impl Engine {
         for record in &summary.cohorts {
             let (known, scanner) = (self.known.contains(record.source), self.scanners.contains(record.source));
             if let Some(watched) = self.hosts.get_mut(&record.target) {
-                watched.subject.records.observe(record, known, scanner);
+                observe_record(self.seed, watched, record, known, scanner);
             }
             if let Some(site) = self.policy.site_of(record.target).and_then(|site| self.sites.get_mut(&site)) {
-                site.watched.subject.records.observe(record, known, scanner);
+                observe_record(self.seed, &mut site.watched, record, known, scanner);
             }
         }
         for contact in &summary.contacts {
@@ -350,7 +354,10 @@ impl Engine {
             let shapes = if from_home { &mut subject.shapes_home } else { &mut subject.shapes_abroad };
             match contact.stage {
                 ContactStage::Verified => shapes.verify(self.seed, contact),
-                ContactStage::Settled => shapes.settle(tick, contact),
+                ContactStage::Settled => {
+                    shapes.settle(tick, contact);
+                    subject.clients.settle(contact);
+                }
                 ContactStage::Progress => {}
             }
         }
@@ -435,11 +442,25 @@ impl Engine {
         self.quiet_ticks =
             if findings.iter().any(|f| f.ratio() >= 0.5) { 0 } else { self.quiet_ticks.saturating_add(1) };
         self.sum_minutes();
-        self.output.findings = findings;
+        self.output.findings = self.fold(tick, findings);
         self.output.scores = scores
             .into_iter()
             .map(|((detector, site), ratio)| Score { detector, site: self.policy.name(site), ratio })
             .collect();
+    }
+
+    /// Lets prefixes speak for their hosts where most of these show the same.
+    fn fold(&mut self, tick: Tick, findings: Vec<Finding>) -> Vec<Finding> {
+        const ACTIVE: u64 = 240;
+        let policy = Arc::clone(&self.policy);
+        let parent_of = |host: Prefix| policy.prefix_of(host.network()).filter(|prefix| !prefix.is_host());
+        let mut active: BTreeMap<Prefix, usize> = BTreeMap::new();
+        for watched in self.hosts.values().filter(|watched| tick.since(watched.subject.last_seen) <= ACTIVE) {
+            if let Some(parent) = parent_of(watched.subject.prefix) {
+                *active.entry(parent).or_default() += 1;
+            }
+        }
+        self.families.fold(tick, findings, parent_of, &active)
     }
 
     /// Sites of which some host was under attack in the last ten seconds: its neighbours often share a machine or a link,
@@ -567,7 +588,7 @@ struct SiteState {
 
 impl SiteState {
     fn add(&mut self, subject: &Subject, situation: &Situation) {
-        self.attacked |= situation.flood || situation.robotic;
+        self.attacked |= situation.flood || situation.robotic || situation.exhausted;
         self.unhealthy |= situation.unhealthy;
         self.syns += subject.syns.sum();
         if subject.syns.usual().is_none() {
@@ -594,6 +615,14 @@ fn add_to_minute(sums: &mut MinuteSums, subject: &Subject, situation: &Situation
     sums.home += subject.foreign.home.recent_per_second(1) / 4.0;
     sums.abroad += subject.foreign.abroad.recent_per_second(1) / 4.0;
     sums.usual += subject.syns.usual().unwrap_or(0.0) / 4.0;
+}
+
+fn observe_record(seed: Seed, watched: &mut Watched, record: &CohortRecord, known: bool, scanner: bool) {
+    let quiet = !watched.situation.flood && watched.subject.is_quiet();
+    watched.subject.records.observe(record, known, scanner);
+    if !scanner {
+        watched.subject.spread.observe(seed, record, quiet);
+    }
 }
 
 /// Served connections a second that a site is configured to bear.

@@ -26,6 +26,16 @@ closed_set! {
         HalfOpenCount = "half_open_count",
         /// Different /24 (IPv4) or /48 (IPv6) networks among unfinished handshakes, in a window of ten seconds.
         NetworksCount = "networks_count",
+        /// Share of the sources of unfinished handshakes that came once in ten seconds: forged ones are drawn anew each time.
+        SingleSourceShare = "single_source_share",
+        /// Share of IPv4 handshakes from addresses that no network can have: 13 % of random ones are.
+        ImpossibleSourceShare = "impossible_source_share",
+        /// Share of unfinished handshakes with the leading pair of time to live and window.
+        SignatureShare = "signature_share",
+        /// Share of unfinished handshakes with a time to live above 200.
+        HighTtlShare = "high_ttl_share",
+        /// Share of handshakes that the client reset before finishing.
+        ResetShare = "reset_share",
         /// Share of first SYNs the server left unanswered.
         UnansweredShare = "unanswered_share",
         /// Share of unanswered handshakes that the client retried, as real stacks do.
@@ -54,6 +64,26 @@ closed_set! {
         SourceSpreadRatio = "source_spread_ratio",
         /// Time in which the excess rose from a tenth to nine tenths.
         OnsetSeconds = "onset_seconds",
+        /// Share of connections whose client sent nothing in five seconds.
+        EmptyShare = "empty_share",
+        /// The same, a second.
+        EmptyPerSecond = "empty_per_second",
+        /// Verified connections open at once.
+        OpenCount = "open_count",
+        /// Those among them that wait for the rest of their client's request.
+        WaitingCount = "waiting_count",
+        /// The same as a share of the open ones.
+        WaitingShare = "waiting_share",
+        /// How many times longer than usual connections stay open, by Little's law.
+        StayRatio = "stay_ratio",
+        /// Sources with more than fifty connections of which hardly any was served.
+        IdleSourcesCount = "idle_sources_count",
+        /// Connections of the heaviest of them, in the last minutes.
+        HeaviestSourceCount = "heaviest_source_count",
+        /// Open connections whose client does not read what the server has sent.
+        BlockedCount = "blocked_count",
+        /// The same as a share of the open ones.
+        BlockedShare = "blocked_share",
         /// Packets a second.
         PacketsPerSecond = "packets_per_second",
         /// Share of frames lost before Vigie saw them.

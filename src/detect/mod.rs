@@ -2,7 +2,11 @@
 
 pub mod behaviour;
 pub mod budget;
+pub mod confidence;
+pub mod connect_flood;
 pub mod engine;
+pub mod exhaustion;
+pub mod family;
 pub mod finding;
 pub mod foreign_surge;
 pub mod minute;
@@ -11,6 +15,8 @@ pub mod overload;
 pub mod protection;
 pub mod rush;
 pub mod sensor_blind;
+pub mod slow_client;
+pub mod slow_read;
 pub mod syn_flood;
 pub mod view;
 mod watched;

@@ -19,7 +19,7 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     let envelope = subject.syns.envelope(RATE_FLOOR)?;
     let verified_envelope = subject.verified.envelope(VERIFIED_FLOOR)?;
     let demand = subject.syns.per_second() * (1.0 - situation.attack_share);
-    let verified = (subject.verified.per_second() - situation.foreign_excess).max(0.0);
+    let verified = (subject.verified.per_second() - situation.foreign_excess - situation.empty_excess).max(0.0);
     // Only what is verified is a crowd for certain. When the server cannot keep up, those who wait before it count too,
     // unless a flood makes that figure coarse.
     let waiting =

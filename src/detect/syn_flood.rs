@@ -1,21 +1,22 @@
-//! SYN flood: who failed to answer, the server or the clients (DETECTION 2.3 to 2.5; SYN-1 to SYN-4).
+//! SYN flood: who failed to answer, the server or the clients (DETECTION 2.3 to 2.5; SYN-1 to SYN-5).
 //!
 //! Method: of the handshakes the server answered, how many did the client finish (SYN-2, share CUSUM)? Of those of new
 //! sources, how many fell silent compared with known sources under the same load (SYN-3)? Both must agree where a
 //! control group exists. Where the server answers hardly anything only the client side is judged, with a margin; and
 //! sources that cannot exist (0/8, 127/8, 224/3) prove forging whatever the server does. SYN-1, the surge itself, gives
-//! the start and never an alert. SYN-4 estimates the half-open handshakes on the server.
+//! the start and never an alert. In a surge most of which its senders reset, bots send SYNs past their own stacks. SYN-5
+//! (do sources come twice, do all SYNs look alike) tells forged sources from such bots and is evidence. SYN-4 estimates the half-open handshakes on the server.
 //!
 //! Sources: Wang, Zhang & Shin 2002/2004 (handshake pairs), Siris & Papagalou 2004 (CUSUM), DETECTION 2.3 (estimators).
 //!
 //! Blind spots: an attacker who forges known sources or repeats each SYN keeps SYN-3 quiet and is found only above half of
 //! all handshakes; a flood at a closed port from plausible addresses cannot be told from refused clients.
 
-use crate::detect::finding::{Caveat, FigureName as F, Finding};
+use crate::detect::finding::{Caveat, Figure, FigureName as F, Finding};
 use crate::detect::view::{Situation, View, estimate, figure, on_tcp};
 use crate::kind::{AlertKind, Severity};
 use crate::window::records::IMPOSSIBLE_SHARE;
-use crate::window::subject::{RATE_FLOOR, Sidedness, Subject};
+use crate::window::subject::{ABANDONED_FLOOR, RATE_FLOOR, Sidedness, Subject};
 
 /// Finished share of answered handshakes before a level is known (DETECTION 2.3).
 const FINISHED_AT_FIRST: f64 = 0.975;
@@ -56,6 +57,8 @@ enum Path {
     Silence,
     /// Sources that cannot exist.
     Impossible,
+    /// Clients reset what the server answers: machines that send SYNs past their own stack.
+    Resets,
 }
 
 /// Judges a subject; the situation is filled in for later detectors.
@@ -67,7 +70,12 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     }
     let line = view.lines.subject;
     // The last of equals wins: the clients' side estimates best.
-    let judged = [by_impossible_sources(line, subject), by_silence(line, subject), by_clients(line, subject)];
+    let judged = [
+        by_resets(line, subject),
+        by_impossible_sources(line, subject),
+        by_silence(line, subject),
+        by_clients(line, subject),
+    ];
     let best = judged.into_iter().flatten().max_by(|a, b| {
         (a.holds, a.score.min(line)).partial_cmp(&(b.holds, b.score.min(line))).unwrap_or(std::cmp::Ordering::Equal)
     })?;
@@ -178,6 +186,26 @@ fn by_impossible_sources(line: f64, subject: &Subject) -> Option<Judgement> {
     (score > 0.25 * line).then_some(Judgement { path: Path::Impossible, score, share, holds, confirmed: true })
 }
 
+/// Most answered handshakes are reset by their clients, in a surge: bots with raw sockets, whose own systems know nothing
+/// of the SYN and reset the answer.
+fn by_resets(line: f64, subject: &Subject) -> Option<Judgement> {
+    let (reset, all) = subject.cohorts.abandoned(subject.cohorts.deadline(), 40);
+    let client = subject.cohorts.client_side(subject.cohorts.deadline(), 40);
+    if subject.sidedness() == Sidedness::OneSided || all * client.raw < 200.0 {
+        return None;
+    }
+    let usual = subject.abandoned.level().usual().unwrap_or(0.0);
+    let share = reset / all;
+    let n = all * client.raw;
+    let error = (share * (1.0 - share) / n).sqrt().max(0.5 / n);
+    let value = ((share - usual) / (1.0 - usual).max(0.05)).max(0.0);
+    let surge = subject.syns.decades() >= line;
+    let holds = surge && share - CLEAR * error > ABANDONED_FLOOR && value * all / 10.0 >= LEAST_EXCESS;
+    let score = subject.abandoned.decades();
+    let share = Share { value, error, n };
+    (score > 0.25 * line).then_some(Judgement { path: Path::Resets, score, share, holds, confirmed: true })
+}
+
 /// Chernoff bound, in decades, on seeing a share of `share` in `n` cases of probability `p`.
 fn binomial_evidence(share: f64, n: f64, p: f64) -> f64 {
     if share <= p {
@@ -226,10 +254,9 @@ fn finding(view: &View, subject: &Subject, situation: &Situation, judgement: &Ju
     finding.verdict = judgement.holds.then(|| situation.attack_verdict(view));
     finding.confidence = if judgement.confirmed { (0.9 + 0.3 * share.low().clamp(0.0, 0.3)).min(0.99) } else { 0.7 };
     finding.onset = onset(subject, judgement).start();
-    finding.spoofed = subject.records.networks() >= LEAST_NETWORKS;
-    if finding.spoofed {
-        finding.caveats.push(Caveat::Unattributable);
-    }
+    finding.spoofed = is_spoofed(subject, judgement);
+    // A SYN proves no address, forged or not.
+    finding.caveats.push(Caveat::Unattributable);
     figures(view, subject, situation, judgement, &mut finding);
     finding.settings = vec![
         ("alert_at", line),
@@ -242,11 +269,22 @@ fn finding(view: &View, subject: &Subject, situation: &Situation, judgement: &Ju
     finding
 }
 
+/// Forged: from many networks, and few sources come twice. Bots with addresses of their own come again, or their systems
+/// reset what they did not ask for (DETECTION 2.5, "raw_syn_flood").
+fn is_spoofed(subject: &Subject, judgement: &Judgement) -> bool {
+    const COME_ONCE: f64 = 0.5;
+    judgement.path == Path::Impossible
+        || (judgement.path != Path::Resets
+            && subject.records.networks() >= LEAST_NETWORKS
+            && subject.spread.once().is_none_or(|once| once >= COME_ONCE))
+}
+
 fn onset(subject: &Subject, judgement: &Judgement) -> crate::time::Tick {
     let by_share = match judgement.path {
         Path::Clients => subject.unfinished.onset(),
         Path::Silence => subject.silent.onset(),
         Path::Impossible => subject.last_tick(),
+        Path::Resets => subject.abandoned.onset(),
     };
     // The surge knows the start better than a share judged a deadline later, if it is about the same event.
     let surge = subject.syns.onset();
@@ -274,6 +312,7 @@ fn figures(view: &View, subject: &Subject, situation: &Situation, judgement: &Ju
         figures.push(figure(F::SilentShare, silent_new, (n_known >= 100.0).then_some(silent_known)));
     }
     figures.push(figure(F::NetworksCount, records.networks() as f64, None));
+    spread_figures(subject, judgement, figures);
     figures.push(figure(F::HalfOpenCount, subject.half_open_count(), Some(view.backlog)));
     if judgement.path == Path::Silence && subject.sidedness() != Sidedness::OneSided {
         finding.caveats.push(Caveat::ServerSilent);
@@ -283,6 +322,28 @@ fn figures(view: &View, subject: &Subject, situation: &Situation, judgement: &Ju
         if (silent - share.value).abs() > 0.15 && n_new >= 200.0 {
             finding.caveats.push(Caveat::EstimatesDiffer);
         }
+    }
+}
+
+/// SYN-5: spread and uniformity, as far as they say something.
+fn spread_figures(subject: &Subject, judgement: &Judgement, figures: &mut Vec<Figure>) {
+    let spread = &subject.spread;
+    if let Some(once) = spread.once() {
+        figures.push(figure(F::SingleSourceShare, once, None));
+    }
+    let (impossible, n, _) = subject.records.impossible(40);
+    if n >= 200.0 && impossible > 0.01 {
+        figures.push(figure(F::ImpossibleSourceShare, impossible, Some(0.0)));
+    }
+    let uniform = |share: f64, usual: Option<f64>| share >= 0.5 && usual.is_none_or(|usual| share >= 2.0 * usual);
+    if let Some(leading) = spread.leading().filter(|leading| uniform(leading.share, leading.usual)) {
+        figures.push(figure(F::SignatureShare, leading.share, leading.usual));
+    }
+    if spread.high_ttl_share() > 0.2 {
+        figures.push(figure(F::HighTtlShare, spread.high_ttl_share(), None));
+    }
+    if judgement.path == Path::Resets || spread.reset_share() > 0.2 {
+        figures.push(figure(F::ResetShare, spread.reset_share(), Some(subject.abandoned.level().envelope(0.05))));
     }
 }
 

@@ -131,6 +131,10 @@ pub struct Situation {
     pub robotic: bool,
     /// Verified connections a second from abroad that home growth does not explain and that do not behave like people.
     pub foreign_excess: f64,
+    /// A `connection_exhaustion` fires.
+    pub exhausted: bool,
+    /// Verified connections a second beyond the usual share that carried nothing, while that fires.
+    pub empty_excess: f64,
     /// Demand is at least twice what is usual at most.
     pub rush: bool,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::address::Prefix;
 use crate::detect::finding::Finding;
 use crate::detect::view::{Situation, View};
-use crate::detect::{foreign_surge, outage, overload, rush, syn_flood};
+use crate::detect::{exhaustion, foreign_surge, outage, overload, rush, syn_flood};
 use crate::kind::AlertKind;
 use crate::policy::SiteId;
 use crate::time::Tick;
@@ -16,6 +16,7 @@ use crate::window::subject::Subject;
 pub(super) struct Watched {
     pub(super) subject: Subject,
     pub(super) foreign: foreign_surge::Memory,
+    pub(super) exhaustion: exhaustion::Memory,
     pub(super) situation: Situation,
     /// The same of this subject alone.
     pub(super) capacity: f64,
@@ -28,6 +29,7 @@ impl Watched {
         Self {
             subject: Subject::new(prefix, site, is_aggregate, tick),
             foreign: foreign_surge::Memory::default(),
+            exhaustion: exhaustion::Memory::default(),
             situation: Situation::default(),
             capacity: 0.0,
             attacked_at: None,
@@ -98,10 +100,11 @@ impl WatchedSite {
 
 /// Runs the detectors over one subject, those first whose judgement the others need.
 pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
-    let Watched { subject, foreign, situation, .. } = &mut *watched;
+    let Watched { subject, foreign, exhaustion, situation, .. } = &mut *watched;
     // What the last tick held of robots and of health bears on this tick's flood verdict.
     *situation = Situation {
         robotic: situation.robotic,
+        exhausted: situation.exhausted,
         unhealthy: situation.unhealthy,
         rush: situation.rush,
         ..Situation::default()
@@ -109,13 +112,15 @@ pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
     let flood = syn_flood::detect(view, subject, situation);
     let overload = overload::detect(view, subject, situation);
     situation.robotic = false;
+    situation.exhausted = false;
     let foreign = foreign_surge::detect(view, subject, foreign, situation);
+    let exhausted = exhaustion::detect(view, subject, exhaustion, situation);
     let rush = rush::detect(view, subject, situation);
     let outage = outage::detect(view, subject, situation);
-    if situation.flood || situation.robotic {
+    if situation.flood || situation.robotic || situation.exhausted {
         watched.attacked_at = Some(view.tick);
     }
-    let findings: Vec<Finding> = [flood, overload, foreign, rush, outage].into_iter().flatten().collect();
+    let findings: Vec<Finding> = [flood, overload, foreign, exhausted, rush, outage].into_iter().flatten().collect();
     let ratio = findings.iter().filter(|f| f.gates_hold).map(Finding::ratio).fold(0.0, f64::max);
     watched.subject.alarm_ratio = watched.subject.alarm_ratio.max(ratio);
     findings

@@ -164,6 +164,16 @@ impl Cohorts {
         side
     }
 
+    /// Returns (reset by the client by the deadline, all answers) of the `span` ticks that ended `deadline` ticks ago.
+    #[must_use]
+    pub fn abandoned(&self, deadline: usize, span: usize) -> (f64, f64) {
+        let deadline = deadline.min(LONGEST_DEADLINE);
+        self.ended(deadline, span).fold((0.0, 0.0), |(abandoned, answers), slot| {
+            let reset = slot.abandoned_by[deadline].min(slot.answers);
+            (abandoned + f64::from(reset), answers + f64::from(slot.answers))
+        })
+    }
+
     /// Returns (repeated answers, finished handshakes) of the newest `span` ticks: the accept queue's sign.
     #[must_use]
     pub fn repeated(&self, span: usize) -> (f64, f64) {

@@ -3,7 +3,9 @@
 //! Everything here takes integers from merged summaries and turns them into rates, shares and evidence. It knows no
 //! channel, no alert and no sentence. Each statistic is one file that names its source and what it assumes.
 
+pub mod clients;
 pub mod cohorts;
+pub mod connections;
 pub mod cusum;
 pub mod foreign;
 pub mod known;
@@ -15,6 +17,7 @@ pub mod ring;
 pub mod scanners;
 pub mod series;
 pub mod shapes;
+pub mod spread;
 pub mod subject;
 
 /// Rounds a count that was kept as a float; negative ones are zero.

@@ -5,14 +5,18 @@ use crate::country::Country;
 use crate::policy::SiteId;
 use crate::summary::{CohortTick, HostTick};
 use crate::time::{TICKS_PER_SECOND, Tick};
+use crate::window::clients::Clients;
 use crate::window::cohorts::Cohorts;
+use crate::window::connections::Connections;
 use crate::window::cusum::{STEP_CAP, STEP_CAP_CORROBORATED};
 use crate::window::foreign::Foreign;
+use crate::window::level::Phase;
 use crate::window::ports::Ports;
 use crate::window::records::Records;
 use crate::window::ring::Ring;
 use crate::window::series::{RateSeries, ShareSeries};
 use crate::window::shapes::Shapes;
+use crate::window::spread::Spread;
 
 /// Smallest excess of connections that matters, a second (DETECTION 1.2).
 pub const RATE_FLOOR: f64 = 20.0;
@@ -23,6 +27,10 @@ pub const VERIFIED_FLOOR: f64 = 5.0;
 
 /// Smallest usual-at-most share of unfinished, unanswered or repeated handshakes (DETECTION 2.5).
 pub const SHARE_FLOOR: f64 = 0.05;
+
+/// The same of handshakes that the client resets: half of them can be the slower of a client's two attempts, over IPv4 and
+/// IPv6 (RFC 8305), which it gives up.
+pub const ABANDONED_FLOOR: f64 = 0.5;
 
 /// Which directions of a subject's conversations are captured (DETECTION 0.2, "Sidedness").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,12 +72,20 @@ pub struct Subject {
     pub cohorts: Cohorts,
     /// Facts about single handshakes.
     pub records: Records,
+    /// Whether unfinished handshakes look forged.
+    pub spread: Spread,
+    /// Share of answered handshakes that the client reset before finishing.
+    pub abandoned: ShareSeries,
     /// By country.
     pub foreign: Foreign,
     /// Shapes of connections from abroad and from home.
     pub shapes_abroad: Shapes,
     /// See `shapes_abroad`.
     pub shapes_home: Shapes,
+    /// Open connections: waiting, blocked, empty.
+    pub connections: Connections,
+    /// Clients whose connections lead to nothing.
+    pub clients: Clients,
     /// Unfinished handshakes by second, a little over a minute: what is half-open on the server.
     pub half_open: Ring<63>,
     /// (served, first SYNs) by ten seconds, five minutes, the newest last.
@@ -108,9 +124,13 @@ impl Subject {
             silent: ShareSeries::default(),
             cohorts: Cohorts::default(),
             records: Records::default(),
+            spread: Spread::default(),
+            abandoned: ShareSeries::default(),
             foreign: Foreign::default(),
             shapes_abroad: Shapes::default(),
             shapes_home: Shapes::default(),
+            connections: Connections::default(),
+            clients: Clients::default(),
             half_open: Ring::default(),
             history: std::collections::VecDeque::new(),
             alarm_ratio: 0.0,
@@ -134,6 +154,7 @@ impl Subject {
         self.now = tick;
         self.cohorts.push(&host.cohort);
         self.records.roll();
+        self.spread.roll(tick);
         let first_syns = self.first_syns(&host.cohort, host.syn, refused);
         self.syns.observe(tick, first_syns, RATE_FLOOR, STEP_CAP);
         let cap = self.step_cap();
@@ -142,6 +163,9 @@ impl Subject {
         self.packets.observe(tick, host.inbound.packets, RATE_FLOOR, cap);
         self.observe_shares(tick, cap);
         self.foreign.observe(tick, &host.verified_from, is_home, STEP_CAP);
+        let (rate, armed) = (self.verified.recent_per_second(8), self.syns.phase() > Phase::Unarmed);
+        self.connections.observe(tick, &host.connections, host.verified, rate, armed, STEP_CAP);
+        self.clients.roll(tick);
         self.conversations = self.conversations.saturating_add(u64::from(host.two_sided));
         self.client_data = self.client_data.saturating_add(u64::from(host.client_data));
         for (total, count) in self.first_byte.iter_mut().zip(host.first_byte) {
@@ -160,6 +184,9 @@ impl Subject {
             self.half_open.push(crate::window::whole(self.unfinished_this_second));
             self.unfinished_this_second = 0.0;
         }
+        let (abandoned, all) = self.cohorts.abandoned(self.cohorts.deadline(), 1);
+        let usual = self.abandoned.level().envelope(ABANDONED_FLOOR);
+        self.abandoned.observe(tick, abandoned, all, client.raw, Some(usual), cap);
         let server = self.cohorts.server_side(1);
         let usual = self.unanswered.level().envelope(SHARE_FLOOR);
         self.unanswered.observe(tick, server.opened - server.answered, server.opened, server.raw, Some(usual), cap);
@@ -201,7 +228,7 @@ impl Subject {
     /// then linearly to 0 at the line; in the first hour 0 from half the line on (DETECTION 1.2 and 0.2).
     pub fn learn(&mut self) {
         let ratio = std::mem::take(&mut self.alarm_ratio);
-        let cold = self.syns.phase() < crate::window::level::Phase::Level;
+        let cold = self.syns.phase() < Phase::Level;
         let weight = if ratio < 0.5 {
             1.0
         } else if cold {
@@ -212,10 +239,11 @@ impl Subject {
         for series in [&mut self.syns, &mut self.verified, &mut self.served, &mut self.packets] {
             series.learn(weight);
         }
-        for series in [&mut self.unfinished, &mut self.unanswered, &mut self.repeated, &mut self.silent] {
+        for series in self.shares() {
             series.learn(weight);
         }
         self.foreign.learn(weight);
+        self.connections.learn(weight);
         // What is usual must not become the outage or the flood that is compared with it.
         if weight > 0.0 {
             if self.history.len() == 30 {
@@ -232,6 +260,10 @@ impl Subject {
                 self.first_byte_usual.iter_mut().for_each(|count| *count /= 2);
             }
         }
+    }
+
+    const fn shares(&mut self) -> [&mut ShareSeries; 5] {
+        [&mut self.unfinished, &mut self.unanswered, &mut self.repeated, &mut self.silent, &mut self.abandoned]
     }
 
     /// Tells whether nothing alarms, so that mixtures may be learned.
@@ -276,12 +308,14 @@ impl Subject {
         for series in [&mut self.syns, &mut self.verified, &mut self.served, &mut self.packets] {
             series.restart(tick);
         }
-        for series in [&mut self.unfinished, &mut self.unanswered, &mut self.repeated, &mut self.silent] {
+        for series in self.shares() {
             series.restart(tick);
         }
         self.cohorts.clear();
         self.records.clear();
+        self.spread.restart();
         self.foreign.restart(tick);
+        self.connections.restart(tick);
         self.shapes_abroad.restart();
         self.shapes_home.restart();
         self.half_open.clear();

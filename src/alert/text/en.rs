@@ -66,6 +66,24 @@ fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
             N.figure(value),
             at_most(figure)
         ),
+        F::SingleSourceShare => format!("{} of their addresses appear once in ten seconds.", percent(figure)),
+        F::ImpossibleSourceShare => format!(
+            "{} of the addresses lie in space that no sender can have; of addresses drawn at random 13 % do.",
+            percent(figure)
+        ),
+        F::SignatureShare => format!(
+            "{} of the unfinished requests bear one and the same time to live and window{}.",
+            percent(figure),
+            figure.expected.map(|usual| format!("; in quiet traffic {} do", N.percent(usual))).unwrap_or_default()
+        ),
+        F::HighTtlShare => {
+            format!("{} of them have a time to live above 200, which ordinary systems do not use.", percent(figure))
+        }
+        F::ResetShare => format!(
+            "{} of the answered requests were reset by their senders{}.",
+            percent(figure),
+            at_most_share(figure)
+        ),
         F::UnansweredShare => {
             format!(
                 "The server left {} of the connection attempts unanswered{}.",
@@ -121,6 +139,34 @@ fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
             figure.expected.map(|usual| format!("; usual is about {}", N.percent(usual))).unwrap_or_default()
         ),
         F::OnsetSeconds => format!("The rise from a tenth to nine tenths of its height took {}.", N.duration(value)),
+        F::EmptyShare => format!(
+            "On {} of the completed connections the client sent nothing{}.",
+            percent(figure),
+            at_most_share(figure)
+        ),
+        F::EmptyPerSecond => {
+            format!("{} such connections a second were opened{}.", N.figure(value), at_most_rate(figure))
+        }
+        F::OpenCount => format!("{} connections are open at once{}.", N.figure(value), about(figure)),
+        F::WaitingCount => format!(
+            "{} open connections wait for the rest of their client's request{}.",
+            N.figure(value),
+            about(figure)
+        ),
+        F::WaitingShare => format!("They are {} of the open connections{}.", percent(figure), at_most_share(figure)),
+        F::StayRatio => format!("Connections stay open {} times as long as usual.", N.figure(value)),
+        F::IdleSourcesCount => {
+            format!("{} opened more than 50 connections each and were hardly ever served.", sources(value))
+        }
+        F::HeaviestSourceCount => {
+            format!("The heaviest source opened {} such connections in the last minutes.", N.figure(value.round()))
+        }
+        F::BlockedCount => format!(
+            "On {} open connections the client does not read what the server has sent{}.",
+            N.figure(value),
+            about(figure)
+        ),
+        F::BlockedShare => format!("These are {} of the open connections{}.", percent(figure), at_most_share(figure)),
         F::PacketsPerSecond => format!("{} packets a second arrived{}.", N.figure(value), at_most_rate(figure)),
         F::LostShare => {
             format!("{} of the frames were lost before Vigie saw them{}.", percent(figure), at_most_share(figure))
@@ -224,6 +270,14 @@ fn at_most_rate(figure: &Figure) -> String {
 
 fn about_rate(figure: &Figure) -> String {
     figure.expected.map(|usual| format!("; usual is about {}", N.rate(usual))).unwrap_or_default()
+}
+
+fn about(figure: &Figure) -> String {
+    figure.expected.map(|usual| format!("; usual is about {}", N.figure(usual.round()))).unwrap_or_default()
+}
+
+fn sources(count: f64) -> String {
+    if count.round() <= 1.0 { "One source".to_owned() } else { format!("{} sources", N.figure(count.round())) }
 }
 
 fn at_most_share(figure: &Figure) -> String {

@@ -127,6 +127,7 @@ const fn what(kind: AlertKind) -> (&'static str, &'static str) {
 /// Returns the figure that carries the sentence, as a clause.
 fn measure(alert: &Alert, over: bool) -> String {
     let (are, stay, is) = if over { ("were", "stayed", "was") } else { ("are", "stay", "is") };
+    let is_open = if over { "waited" } else { "wait" };
     let of = |name| alert.figures.iter().find(|figure| figure.name == name);
     let figure = match alert.kind {
         AlertKind::SynFlood if is_growth_alone(alert) => {
@@ -142,6 +143,14 @@ fn measure(alert: &Alert, over: bool) -> String {
             .map(|growth| format!(", from home about {} times the usual number", N.figure(growth.observed.round()))),
         AlertKind::Overload => of(FigureName::UnansweredShare)
             .map(|share| format!(": {} of their attempts {stay} without an answer", N.percent(share.observed))),
+        AlertKind::ConnectionExhaustion => of(FigureName::WaitingCount)
+            .map(|count| format!(": {} {is_open} for a request that does not come", N.figure(count.observed)))
+            .or_else(|| {
+                of(FigureName::BlockedCount).map(|count| format!(": {} {are} not read from", N.figure(count.observed)))
+            })
+            .or_else(|| {
+                of(FigureName::EmptyShare).map(|share| format!(": on {} nothing {is} sent", N.percent(share.observed)))
+            }),
         AlertKind::SensorBlind => of(FigureName::LostShare)
             .map(|share| format!(": {} of it {is} lost", N.percent(share.observed)))
             .or_else(|| of(FigureName::SilentSeconds).map(|s| format!(": nothing for {}", N.duration(s.observed)))),
