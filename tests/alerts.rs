@@ -273,16 +273,31 @@ fn check_life(life: &[&Alert]) {
     }
 }
 
-/// Alerts on one place that overlap, or follow within 300 s, are one incident.
+/// An attack that opens while another at the same site is loud and above its close level joins its incident.
 fn check_incidents(lines: &[Alert]) {
-    let closed: Vec<_> = lines.iter().filter(|line| line.event == Event::Close).collect();
-    for a in &closed {
-        for b in &closed {
-            let together = a.target.site.is_some() && a.target.site == b.target.site;
-            let overlap = a.started_at <= b.ended_at.unwrap() && b.started_at <= a.ended_at.unwrap();
-            assert!(!(together && overlap) || a.incident == b.incident, "{} and {} overlap", a.id, b.id);
-        }
+    let attack = |line: &Alert| matches!(line.kind, AlertKind::SynFlood | AlertKind::ForeignSurge);
+    for opened in lines.iter().filter(|line| line.event == Event::Open && attack(line) && line.target.site.is_some()) {
+        let above = |line: &&Alert| {
+            line.id != opened.id
+                && attack(line)
+                && line.target.site == opened.target.site
+                && line.event != Event::Close
+                && line.severity > Severity::Info
+                && (opened.started_at..opened.detected_at).contains(&line.at)
+        };
+        let open_still = |line: &&Alert| {
+            let end = lines.iter().find(|close| close.id == line.id && close.event == Event::Close);
+            end.is_some_and(|close| close.at > opened.detected_at && loud_when(lines, &line.id, opened.detected_at))
+        };
+        let joined: BTreeSet<_> = lines.iter().filter(above).filter(open_still).map(|line| &line.incident).collect();
+        assert!(joined.is_empty() || joined.contains(&opened.incident), "{} joins none of {joined:?}", opened.id);
     }
+}
+
+/// Tells whether an alert's last line before a moment was loud.
+fn loud_when(lines: &[Alert], id: &str, moment: Timestamp) -> bool {
+    let last = lines.iter().rfind(|line| line.id == id && line.at < moment);
+    last.is_some_and(|line| line.severity > Severity::Info)
 }
 
 proptest! {

@@ -5,10 +5,10 @@
 //! it is held, so that the gaps of an attack do not read as its end. What a figure means is not known here, nor who
 //! reads the lines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::alert::incident::{Incidents, Place, Subject};
+use crate::alert::incident::{Incidents, Place, Role, Subject};
 use crate::alert::life::Life;
 use crate::alert::line::Alert;
 use crate::detect::finding::Finding;
@@ -97,12 +97,17 @@ impl Book {
     pub fn observe(&mut self, tick: Tick, findings: &[Finding]) -> Vec<Alert> {
         self.now = self.now.max(tick.end());
         let strongest = strongest(findings);
+        let folded = folded(findings);
         let mut lines = Vec::new();
         let mut subjects: Vec<Subject> = self.open.keys().chain(strongest.keys()).copied().collect();
         subjects.sort_unstable();
         subjects.dedup();
         for subject in subjects {
-            self.follow(subject, strongest.get(&subject).copied(), tick, &mut lines);
+            let finding = strongest.get(&subject).copied();
+            match finding.is_none() && folded.contains(&subject) {
+                true => self.fold(subject, &mut lines),
+                false => self.follow(subject, finding, tick, &mut lines),
+            }
         }
         self.incidents.forget(self.now, self.settings.same_incident_within);
         lines
@@ -203,11 +208,41 @@ impl Book {
         }
         let place = Place::of(&finding.target);
         let onset = finding.onset.min(self.now);
-        let membership =
-            self.incidents.join(&place, Subject::of(finding), onset, tick, self.settings.same_incident_within);
+        let ongoing = self.ongoing(&place, finding.kind, onset).map(str::to_owned);
+        let within = self.settings.same_incident_within;
+        let membership = self.incidents.join(&place, Subject::of(finding), ongoing.as_deref(), onset, tick, within);
         let life = Life::open(finding, tick, membership, &self.settings);
         lines.push(life.written.clone());
         self.stay(life);
+    }
+
+    /// Names the incident of an alert at the place that is going on at `onset` and that a new alert of `kind` joins. An
+    /// alert goes on while it is above the close level, with the pause that ends an episode; one that stays `info` for a
+    /// minute is scenery.
+    fn ongoing(&self, place: &Place, kind: AlertKind, onset: Timestamp) -> Option<&str> {
+        const SCENERY_AFTER: Duration = Duration::from_secs(60);
+        let goes_on = |life: &&Life| {
+            let loud = life.severity() > Severity::Info || self.now.since(life.written.detected_at) < SCENERY_AFTER;
+            let context = Role::of(life.subject.kind) == Role::Context;
+            (loud || context) && life.last_above.end().plus(self.settings.new_pulse_after) >= onset
+        };
+        self.open
+            .values()
+            .filter(|life| life.place == *place)
+            .filter(goes_on)
+            .filter_map(|life| {
+                let rank = Role::of(kind).joins(Role::of(life.subject.kind))?;
+                Some((rank, life.written.detected_at, life.incident()))
+            })
+            .min()
+            .map(|(.., incident)| incident)
+    }
+
+    /// Closes an alert whose subject is told of by its parent from now on.
+    fn fold(&mut self, subject: Subject, lines: &mut Vec<Alert>) {
+        if let Some(life) = self.open.remove(&subject) {
+            self.close(life, None, lines);
+        }
     }
 
     fn is_full_for(&self, severity: Severity) -> bool {
@@ -218,7 +253,7 @@ impl Book {
     fn close(&mut self, life: Life, successor: Option<Timestamp>, lines: &mut Vec<Alert>) {
         let (place, subject) = (life.place.clone(), life.subject);
         let line = life.close(self.now, successor, &self.settings);
-        self.incidents.leave(&place, subject, line.end());
+        self.incidents.leave(&place, &line.incident, subject, line.end());
         self.remember(line.clone());
         lines.push(line);
     }
@@ -249,6 +284,16 @@ enum Step<'a> {
     Close,
     /// Close, and open the next pulse.
     Pulse(&'a Finding),
+}
+
+/// The subjects that a firing finding on their parent lists as its members.
+fn folded(findings: &[Finding]) -> BTreeSet<Subject> {
+    let parents = findings.iter().filter(|finding| finding.fires());
+    parents
+        .flat_map(|parent| parent.target.members.iter().map(move |member| (parent, *member)))
+        .filter(|(parent, member)| parent.target.prefix != Some(*member))
+        .map(|(parent, member)| Subject { kind: parent.kind, prefix: Some(member) })
+        .collect()
 }
 
 fn strongest(findings: &[Finding]) -> BTreeMap<Subject, &Finding> {

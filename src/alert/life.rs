@@ -102,6 +102,10 @@ impl Life {
         self.episode_end.is_some()
     }
 
+    pub(super) fn incident(&self) -> &str {
+        &self.membership.incident
+    }
+
     pub(super) const fn pulses(&self) -> u32 {
         self.membership.pulses
     }

@@ -206,6 +206,62 @@ fn one_site_has_one_incident_and_without_a_site_each_prefix_its_own() {
     assert_ne!(incidents[2], incidents[3]);
 }
 
+fn of(kind: AlertKind, ratio: f64) -> Finding {
+    let severity = if kind == AlertKind::Rush { Severity::Info } else { Severity::Warning };
+    Finding { kind, severity, ..finding(ratio) }
+}
+
+#[test]
+fn attacks_inside_a_long_rush_are_incidents_of_their_own() {
+    let mut run = Run::new();
+    let rush = of(AlertKind::Rush, 2.0);
+    let mut lines = run.hold(400, std::slice::from_ref(&rush));
+    for kind in [AlertKind::SynFlood, AlertKind::Amplification, AlertKind::SynFlood] {
+        let onset = run.tick.start();
+        lines.extend(run.hold(240, &[rush.clone(), Finding { onset, ..of(kind, 2.0) }]));
+        lines.extend(run.hold(4 * 310, std::slice::from_ref(&rush)));
+    }
+    let opened: Vec<_> = lines.iter().filter(|line| line.event == Event::Open).collect();
+    let incidents: std::collections::BTreeSet<_> = opened.iter().map(|line| &line.incident).collect();
+    assert_eq!((opened.len(), incidents.len()), (4, 4));
+}
+
+#[test]
+fn vectors_of_one_attack_share_its_incident_and_so_does_what_it_brings_about() {
+    let mut run = Run::new();
+    let onset = run.tick.start();
+    let at = |kind| Finding { onset, ..of(kind, 2.0) };
+    let mut lines = run.hold(400, &[at(AlertKind::SynFlood)]);
+    lines.extend(run.hold(40, &[at(AlertKind::SynFlood), at(AlertKind::UdpFlood), at(AlertKind::Overload)]));
+    let opened: Vec<_> = lines.iter().filter(|line| line.event == Event::Open).collect();
+    assert_eq!(opened.len(), 3);
+    assert!(opened.iter().all(|line| line.incident == opened[0].incident));
+}
+
+#[test]
+fn an_attack_that_follows_another_of_a_different_kind_is_another_incident() {
+    let mut run = Run::new();
+    let mut lines = run.hold(40, &[finding(2.0)]);
+    run.hold(80, &[]);
+    let onset = run.tick.start();
+    lines.extend(run.hold(1, &[Finding { onset, ..of(AlertKind::UdpFlood, 2.0) }]));
+    let opened: Vec<_> = lines.iter().filter(|line| line.event == Event::Open).collect();
+    assert_ne!(opened[0].incident, opened[1].incident);
+}
+
+#[test]
+fn hosts_are_folded_into_the_prefix_that_speaks_for_them() {
+    let mut run = Run::new();
+    run.hold(8, &[to("192.0.2.10", 2.0), to("192.0.2.11", 2.0)]);
+    let mut parent = to("192.0.2.0/24", 2.0);
+    parent.target.members = vec!["192.0.2.10/32".parse().unwrap(), "192.0.2.11/32".parse().unwrap()];
+    let lines = run.hold(1, &[parent]);
+    assert_eq!(lines.iter().filter(|line| line.event == Event::Close).count(), 2);
+    let opened = lines.iter().find(|line| line.event == Event::Open).unwrap();
+    assert_eq!(opened.target.members.len(), 2);
+    assert!(lines.iter().all(|line| line.incident == opened.incident));
+}
+
 #[test]
 fn an_undecided_verdict_keeps_the_last_one_at_half_confidence() {
     let mut run = Run::new();
