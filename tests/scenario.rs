@@ -80,6 +80,9 @@ fn read_tcp(at: Timestamp, wire_len: u32, bytes: &[u8]) -> Option<Tcp> {
     let (protocol, transport, length, source, destination) = match word(12) {
         0x0800 => {
             assert_eq!(checksum(&bytes[14..34], 0), 0, "IPv4 header");
+            if word(20) & 0x3fff != 0 {
+                return None;
+            }
             let address = |place: usize| Address::v4(bytes[place..place + 4].try_into().unwrap());
             (bytes[23], 34, usize::from(word(16)) - 20, address(26), address(30))
         }
@@ -373,7 +376,7 @@ fn a_flood_has_the_rate_asked_for_and_lies_within_its_event() {
         assert!(syns.iter().all(|syn| within(event, syn.at)));
         assert!(syns[0].at.since(event.start) < Duration::from_micros(1));
         assert!(event.end.since(syns[syns.len() - 1].at) < Duration::from_millis(400));
-        assert_eq!((event.verdict, event.spoofed), (Verdict::Attack, *spoofing != Spoofing::RawBots));
+        assert_eq!((event.verdict, event.spoofed), (Verdict::Attack, spoofing.is_forged()));
         assert!(event.origin.is_empty() && !event.verified);
         let reserved = syns.iter().filter(|syn| !country_of(syn.client.0).is_known()).count();
         let expected = matches!(spoofing, Spoofing::Random | Spoofing::Ipv6);

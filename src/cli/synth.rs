@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::terminal::Stream;
 use super::{Exit, Verbosity};
 use crate::country::Country;
-use crate::scenario::{self, Parameters, ProtectedPrefix, Scenario, Spoofing, Truth};
+use crate::scenario::{
+    self, Geography, Parameters, ProtectedPrefix, Scenario, Spoofing, Technique, Truth, Vector, View,
+};
 
 /// Write a labelled scenario: a capture, and its truth beside it.
 ///
@@ -17,9 +19,9 @@ use crate::scenario::{self, Parameters, ProtectedPrefix, Scenario, Spoofing, Tru
 #[derive(Debug, Args)]
 #[command(after_help = examples(), after_long_help = examples())]
 pub(super) struct Synth {
-    /// What happens.
-    #[arg(value_name = "SCENARIO", value_parser = names(Scenario::ALL, Scenario::name), hide_possible_values = true)]
-    scenario: String,
+    /// What happens, and by which variant of it: `syn-flood`, `amplification:ntp`.
+    #[arg(value_name = "SCENARIO[:VARIANT]", value_parser = Scenario::with_variant)]
+    scenario: (Scenario, Option<Technique>),
 
     /// Capture to write: pcap, compressed if it ends in .zst or .gz.
     #[arg(short, long, value_name = "FILE")]
@@ -40,10 +42,6 @@ pub(super) struct Synth {
     /// Ordinary new connections a second.
     #[arg(long, value_name = "PER_S")]
     rate: Option<f64>,
-
-    /// SYNs or connections a second of the largest attack.
-    #[arg(long, value_name = "PER_S")]
-    attack_rate: Option<f64>,
 
     /// Peak of a rush, as a multiple of the ordinary rate.
     #[arg(long, value_name = "TIMES")]
@@ -69,55 +67,178 @@ pub(super) struct Synth {
     #[arg(long, value_name = "CIDR[=NAME]")]
     protect: Vec<ProtectedPrefix>,
 
-    /// Where a flood claims to come from.
-    #[arg(long, value_name = "WHERE", value_parser = names(Spoofing::ALL, Spoofing::name))]
-    spoofing: Option<String>,
+    #[command(flatten)]
+    hostile: Hostile,
+
+    #[command(flatten)]
+    mirror: Mirror,
 }
 
-fn names<T: Copy>(all: &[T], name: fn(T) -> &'static str) -> PossibleValuesParser {
-    PossibleValuesParser::new(all.iter().map(|value| name(*value)).collect::<Vec<_>>())
+/// How attacks are made.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Attacks")]
+struct Hostile {
+    /// Add an attack to the scenario: at RATE a second, SECONDS after the lead; repeatable.
+    #[arg(long, value_name = "KIND[:VARIANT][@RATE][+SECONDS]")]
+    with: Vec<Vector>,
+
+    /// Packets, SYNs, connections, probes, log-ins, documents or calls a second of the (largest) attack.
+    #[arg(long, value_name = "PER_S")]
+    attack_rate: Option<f64>,
+
+    /// The same as a multiple of ordinary traffic: of its connections, or of its packets where packets are counted.
+    #[arg(long, value_name = "TIMES", conflicts_with = "attack_rate")]
+    attack_times: Option<f64>,
+
+    /// Time from the end of the lead to the attack, in seconds.
+    #[arg(long, value_name = "S")]
+    attack_start: Option<f64>,
+
+    /// Length of the attack, of each pulse if there are several, in seconds.
+    #[arg(long, value_name = "S")]
+    attack_duration: Option<f64>,
+
+    /// Time in which an attack rises to its rate, in seconds.
+    #[arg(long, value_name = "S")]
+    attack_ramp: Option<f64>,
+
+    /// How often the attack comes.
+    #[arg(long, value_name = "N")]
+    pulses: Option<u32>,
+
+    /// Silence between two pulses, in seconds.
+    #[arg(long, value_name = "S")]
+    pulse_gap: Option<f64>,
+
+    /// Where the packets of a flood claim to come from.
+    #[arg(long, value_name = "WHERE", value_parser = choice(Spoofing::ALL, Spoofing::name))]
+    spoofing: Option<Spoofing>,
+
+    /// Where machines stand that do not forge their addresses.
+    #[arg(long, value_name = "WHERE", value_parser = choice(Geography::ALL, Geography::name))]
+    geography: Option<Geography>,
+
+    /// Countries that machines abroad are in.
+    #[arg(long, value_name = "N")]
+    countries: Option<usize>,
+
+    /// Machines an attack uses, where they are few.
+    #[arg(long, value_name = "N")]
+    attackers: Option<u32>,
+
+    /// Share of its period by which a beacon comes early or late, 0 to 0.9.
+    #[arg(long, value_name = "SHARE")]
+    jitter: Option<f64>,
+}
+
+/// What the mirror port shows of it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Mirror port")]
+struct Mirror {
+    /// Which directions are captured.
+    #[arg(long, value_name = "WHICH", value_parser = choice(View::ALL, View::name))]
+    view: Option<View>,
+
+    /// Share of frames that the capture misses, 0 to 0.5.
+    #[arg(long, value_name = "SHARE")]
+    capture_loss: Option<f64>,
+
+    /// Share of frames that appear twice, 0 to 1.
+    #[arg(long, value_name = "SHARE")]
+    duplicates: Option<f64>,
+
+    /// Identifier of a VLAN tag on every frame.
+    #[arg(long, value_name = "ID")]
+    vlan: Option<u16>,
+
+    /// Bytes kept of each frame.
+    #[arg(long, value_name = "BYTES")]
+    snap_length: Option<u32>,
+}
+
+/// Reads one of a few names.
+fn choice<T: Copy + Send + Sync + 'static>(
+    all: &'static [T],
+    name: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    let names = PossibleValuesParser::new(all.iter().map(|value| name(*value)).collect::<Vec<_>>());
+    names.map(move |text| {
+        let found = all.iter().find(|value| name(**value) == text);
+        *found.expect("clap has checked that it is one of them")
+    })
 }
 
 fn examples() -> String {
     let mut text = "Scenarios:\n".to_owned();
     for scenario in Scenario::ALL {
-        text.push_str(&format!("  {:<16} {}\n", scenario.name(), scenario.description()));
+        text.push_str(&format!("  {:<21} {}\n", scenario.name(), scenario.description()));
+    }
+    text.push_str("\nVariants (the first is what the name alone means):\n");
+    for scenario in Scenario::ALL {
+        let variants = variants_of(*scenario);
+        if variants.len() > 1 {
+            text.push_str(&format!("  {:<21} {}\n", scenario.name(), variants.join(" ")));
+        }
     }
     text.push_str("\nExamples:\n  vigie synth launch-morning -o morning.pcap\n");
-    text.push_str("  vigie synth syn-flood -o flood.pcap.zst --seed 7 --attack-rate 5000");
+    text.push_str("  vigie synth syn-flood -o flood.pcap.zst --seed 7 --attack-rate 5000\n");
+    text.push_str("  vigie synth rush --with amplification:ntp@2000+30 --with syn-flood -o both.pcap.zst");
     text
+}
+
+fn variants_of(scenario: Scenario) -> Vec<&'static str> {
+    let kind = scenario.technique().map(Technique::kind);
+    let all = Technique::all().into_iter().filter(|technique| Some(technique.kind()) == kind);
+    all.map(|technique| technique.variant().unwrap_or("(plain)")).collect()
 }
 
 impl Synth {
     /// Writes the scenario.
     pub(super) fn run(self, verbosity: Verbosity) -> anyhow::Result<Exit> {
-        let scenario: Scenario = self.scenario.parse()?;
-        let truth = scenario::write(scenario, &self.parameters(scenario), &self.output)?;
+        let truth = scenario::write(self.scenario.0, &self.parameters()?, &self.output)?;
         if !verbosity.quiet {
             Stream::Output.print(&self.told(&truth))?;
         }
         Ok(Exit::Done)
     }
 
-    fn parameters(&self, scenario: Scenario) -> Parameters {
+    fn parameters(&self) -> anyhow::Result<Parameters> {
+        let (scenario, technique) = self.scenario;
         let defaults = scenario.defaults();
-        let seconds = |wish: Option<u64>, default: Duration| wish.map_or(default, Duration::from_secs);
-        let spoofing = Spoofing::ALL.iter().find(|spoofing| Some(spoofing.name()) == self.spoofing.as_deref());
-        Parameters {
+        let whole = |wish: Option<u64>, default: Duration| wish.map_or(default, Duration::from_secs);
+        let (hostile, mirror) = (&self.hostile, &self.mirror);
+        Ok(Parameters {
             seed: self.seed.unwrap_or(defaults.seed),
-            duration: seconds(self.duration, defaults.duration),
-            lead: seconds(self.lead, defaults.lead),
+            duration: whole(self.duration, defaults.duration),
+            lead: whole(self.lead, defaults.lead),
             rate: self.rate.unwrap_or(defaults.rate),
-            attack_rate: self.attack_rate.or(defaults.attack_rate),
             rush_factor: self.rush_factor.unwrap_or(defaults.rush_factor),
             capacity: self.capacity.or(defaults.capacity),
             home: self.home.unwrap_or(defaults.home),
             home_share: self.home_share.unwrap_or(defaults.home_share),
             ipv6_share: self.ipv6_share.unwrap_or(defaults.ipv6_share),
             protect: if self.protect.is_empty() { defaults.protect } else { self.protect.clone() },
-            spoofing: spoofing.copied().unwrap_or(defaults.spoofing),
+            technique,
+            vectors: hostile.with.clone(),
+            attack_rate: hostile.attack_rate.or(defaults.attack_rate),
+            attack_times: hostile.attack_times.or(defaults.attack_times),
+            attack_start: seconds("attack-start", hostile.attack_start)?.unwrap_or(defaults.attack_start),
+            attack_duration: seconds("attack-duration", hostile.attack_duration)?.or(defaults.attack_duration),
+            attack_ramp: seconds("attack-ramp", hostile.attack_ramp)?.unwrap_or(defaults.attack_ramp),
+            pulses: hostile.pulses.unwrap_or(defaults.pulses),
+            pulse_gap: seconds("pulse-gap", hostile.pulse_gap)?.unwrap_or(defaults.pulse_gap),
+            spoofing: hostile.spoofing.unwrap_or(defaults.spoofing),
+            geography: hostile.geography.unwrap_or(defaults.geography),
+            countries: hostile.countries.unwrap_or(defaults.countries),
+            attackers: hostile.attackers.or(defaults.attackers),
+            jitter: hostile.jitter.unwrap_or(defaults.jitter),
+            view: mirror.view.unwrap_or(defaults.view),
+            capture_loss: mirror.capture_loss.unwrap_or(defaults.capture_loss),
+            duplicates: mirror.duplicates.unwrap_or(defaults.duplicates),
+            vlan: mirror.vlan.or(defaults.vlan),
+            snap_length: mirror.snap_length.unwrap_or(defaults.snap_length),
             ..defaults
-        }
+        })
     }
 
     fn told(&self, truth: &Truth) -> String {
@@ -125,7 +246,7 @@ impl Synth {
         for event in &truth.events {
             let targets: Vec<String> = event.target.iter().map(ToString::to_string).collect();
             text.push_str(&format!(
-                "  {} {:<14} {:<9} {}\n",
+                "  {} {:<21} {:<10} {}\n",
                 event.start,
                 event.kind,
                 event.verdict,
@@ -133,5 +254,14 @@ impl Synth {
             ));
         }
         text
+    }
+}
+
+/// Reads seconds, whole or not.
+fn seconds(option: &str, wish: Option<f64>) -> anyhow::Result<Option<Duration>> {
+    let Some(wish) = wish else { return Ok(None) };
+    match Duration::try_from_secs_f64(wish) {
+        Ok(duration) => Ok(Some(duration)),
+        Err(_) => anyhow::bail!("--{option} is {wish}: it must be a number of seconds, 0 or more"),
     }
 }

@@ -54,6 +54,30 @@ pub(super) fn find(home: Country, foreign: &[Country], random: &mut Random) -> (
     (blocks.swap_remove(0), abroad)
 }
 
+/// First 16 bits of networks that hosting providers rent machines in: OVH, Hetzner, DigitalOcean, Scaleway, Linode.
+const RENTED: [[u8; 2]; 14] = [
+    [51, 254],
+    [54, 36],
+    [54, 37],
+    [5, 9],
+    [88, 99],
+    [95, 216],
+    [104, 131],
+    [138, 68],
+    [159, 65],
+    [165, 227],
+    [51, 15],
+    [163, 172],
+    [172, 104],
+    [139, 162],
+];
+
+/// Returns networks of hosting providers, sixteen of each.
+pub(super) fn rented() -> CountryBlocks {
+    let networks = RENTED.iter().flat_map(|[high, low]| (0..16_u8).map(move |n| [*high, *low, n * 16 + 3, 0]));
+    CountryBlocks { v4: networks.map(u32::from_be_bytes).collect(), v6: Vec::new() }
+}
+
 /// Tells whether a country has IPv4 networks at all.
 pub(super) fn has_networks(country: Country) -> bool {
     let (home, _) = find(country, &[], &mut Random::new(0));

@@ -118,7 +118,8 @@ impl World<'_> {
         };
         let network = Network { way: datagram.way, source, destination, hop_limit, identification: talk.step };
         if talk.topic == Topic::Echo {
-            self.outlet.echo(self.now, &network, talk.step > 0, (talk.connection_id & 0xff) as u16);
+            let numbers = (0x1d0a, (talk.connection_id & 0xff) as u16);
+            self.outlet.echo(self.now, &network, talk.step > 0, numbers, 56);
             return;
         }
         let ports = match datagram.way {

@@ -2,12 +2,12 @@
 
 use super::blocks;
 use super::frame::{Network, Segment, Way};
-use super::number::low_u8;
+use super::number::{low_u8, low_u16};
 use super::parameters::Spoofing;
 use super::population::Population;
 use super::queue::Handle;
 use super::server::{SYN_ACK_REPEATS, SynAnswer};
-use super::stack::Options;
+use super::stack::{Options, System};
 use super::world::{Event, MAIN, World};
 use crate::address::Address;
 use crate::packet::TcpFlags;
@@ -30,6 +30,8 @@ pub(super) enum HalfOpenStep {
     Reset,
     /// A closed port resets.
     Refuse,
+    /// Someone patient sends his SYN again.
+    Repeat,
 }
 
 /// A SYN on the server's side.
@@ -47,6 +49,8 @@ pub(super) struct HalfOpen {
     repeats: u8,
     resets: bool,
     hop_limit: u8,
+    /// The stack whose options it copies.
+    mimics: Option<System>,
 }
 
 impl World<'_> {
@@ -57,18 +61,26 @@ impl World<'_> {
             Spoofing::Random => blocks::forged_v4(false, &mut self.random),
             Spoofing::BogonFiltered => blocks::forged_v4(true, &mut self.random),
             Spoofing::Ipv6 => blocks::forged_v6(&mut self.random),
-            Spoofing::RawBots => self.raw_bot(),
+            Spoofing::HomeList | Spoofing::KnownList | Spoofing::Few | Spoofing::RawBots => {
+                let Some(source) = self.listed_source(place, spoofing) else { return };
+                source
+            }
         };
         let exists = source.to_ipv4().is_none_or(|v4| !blocks::is_reserved(v4));
         let resetting = match spoofing {
-            Spoofing::RawBots => RESETTING_BOTS,
+            Spoofing::RawBots | Spoofing::Few => RESETTING_BOTS,
             _ if exists => RESETTING_BYSTANDERS,
             _ => 0.0,
         };
+        let port = self.random.port(1_024, 64_512);
+        let strikes = &mut self.campaigns[place].strikes;
+        *strikes = strikes.wrapping_add(1);
+        // A machine that sends much counts its ports up; who claims to be many picks any.
+        let counted = 1_024 + low_u16(u64::from(*strikes % 64_512));
         let half = HalfOpen {
             source,
             target,
-            ports: (self.random.port(1_024, 64_512), 443),
+            ports: (if spoofing == Spoofing::Few { counted } else { port }, 443),
             isn: self.random.bits32(),
             server_isn: self.random.bits32(),
             attack: Some(place),
@@ -77,10 +89,72 @@ impl World<'_> {
             resets: self.random.chance(resetting),
             // Few senders, so few distances, whatever the addresses claim.
             hop_limit: 49 + low_u8(u64::from(self.random.below(4))),
+            mimics: None,
         };
         self.send_half_open_syn(&half, 512);
         self.count_attack(place);
         self.answer_half_open(half);
+    }
+
+    /// Sends a SYN that looks like a real stack's and may be repeated; tells whether the server answers.
+    pub(super) fn send_patient_syn(
+        &mut self,
+        place: usize,
+        spoofing: Spoofing,
+        (source, hop_limit): (Address, u8),
+        repeated: f64,
+    ) -> bool {
+        let Some(target) = self.servers[MAIN].address(source.is_ipv4()) else { return false };
+        let chance = &mut self.campaigns[place].chance;
+        let mut half = HalfOpen {
+            source,
+            target,
+            ports: (chance.port(1_024, 64_512), 443),
+            isn: chance.bits32(),
+            server_isn: chance.bits32(),
+            attack: Some(place),
+            remembered: false,
+            repeats: 0,
+            resets: chance.chance(if spoofing.is_forged() { RESETTING_BYSTANDERS } else { RESETTING_BOTS }),
+            hop_limit,
+            mimics: Some(System::choose(chance.unit())),
+        };
+        let again = chance.chance(repeated).then(|| chance.between(1.0, 1.02));
+        self.send_half_open_syn(&half, 512);
+        self.count_attack(place);
+        let answer = self.answer_half_open(half);
+        if let Some(wait) = again {
+            half.remembered = answer == SynAnswer::Remembered;
+            let handle = self.half_open.insert(half);
+            self.plan_in(wait, Event::HalfOpen(handle, HalfOpenStep::Repeat));
+        }
+        answer != SynAnswer::Nothing
+    }
+
+    /// The same SYN again: a kernel that remembers it answers once more, another decides anew.
+    fn repeat_syn(&mut self, half: HalfOpen) {
+        self.send_half_open_syn(&half, 512);
+        if let Some(attack) = half.attack {
+            self.count_attack(attack);
+        }
+        if half.remembered {
+            let handle = self.half_open.insert(HalfOpen { remembered: false, resets: false, ..half });
+            self.plan_in(60e-6, Event::HalfOpen(handle, HalfOpenStep::Answer));
+        } else {
+            self.answer_half_open(half);
+        }
+    }
+
+    fn listed_source(&mut self, place: usize, spoofing: Spoofing) -> Option<Address> {
+        let chance = &mut self.campaigns[place].chance;
+        match spoofing {
+            Spoofing::HomeList => self.population.address_at_home(chance),
+            Spoofing::KnownList => {
+                self.population.familiar_address(chance).or_else(|| self.population.address_at_home(chance))
+            }
+            Spoofing::Few => self.campaigns[place].host().map(|host| host.address),
+            _ => Some(self.raw_bot()),
+        }
     }
 
     fn raw_bot(&mut self) -> Address {
@@ -94,15 +168,16 @@ impl World<'_> {
         }
     }
 
-    fn answer_half_open(&mut self, mut half: HalfOpen) {
+    fn answer_half_open(&mut self, mut half: HalfOpen) -> SynAnswer {
         let answer = self.servers[MAIN].on_syn(self.now);
         if answer == SynAnswer::Nothing {
-            return;
+            return answer;
         }
         half.remembered = answer == SynAnswer::Remembered;
         let handle = self.half_open.insert(half);
         let delay = self.random.between(40e-6, 120e-6);
         self.plan_in(delay, Event::HalfOpen(handle, HalfOpenStep::Answer));
+        answer
     }
 
     pub(super) fn on_half_open(&mut self, handle: Handle, step: HalfOpenStep) {
@@ -113,6 +188,11 @@ impl World<'_> {
                 let half = *half;
                 self.send_reset(&half);
                 self.end_half_open(handle);
+            }
+            HalfOpenStep::Repeat => {
+                if let Some(half) = self.half_open.remove(handle) {
+                    self.repeat_syn(half);
+                }
             }
             HalfOpenStep::Refuse => {
                 let half = *half;
@@ -168,8 +248,8 @@ impl World<'_> {
             sequence: half.isn,
             acknowledgment: 0,
             flags: TcpFlags::SYN,
-            window,
-            options: Options::default(),
+            window: half.mimics.map_or(window, System::syn_window),
+            options: half.mimics.map_or_else(Options::default, |system| system.syn_options(1_460, half.isn)),
             payload: 0,
             head: &[],
         };
@@ -188,10 +268,10 @@ impl World<'_> {
             payload: 0,
             head: &[],
         };
+        self.outlet.tcp(self.now, &to_server(half, 0), &segment);
         if let Some(attack) = half.attack {
             self.count_attack(attack);
         }
-        self.outlet.tcp(self.now, &to_server(half, 0), &segment);
     }
 
     fn send_refusal(&mut self, half: &HalfOpen) {
@@ -231,6 +311,7 @@ impl World<'_> {
             repeats: 0,
             resets: false,
             hop_limit: 230 + low_u8(u64::from(self.random.below(20))),
+            mimics: None,
         };
         self.send_half_open_syn(&half, 1_024);
         if [10, 20].contains(&number) {

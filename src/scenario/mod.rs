@@ -5,6 +5,8 @@
 //! that what is measured on it is not what was built into it. The same scenario, parameters and seed give the same
 //! bytes on every machine.
 
+mod answers;
+mod attack;
 mod blocks;
 mod connection;
 mod datagram;
@@ -13,14 +15,18 @@ mod flood;
 mod frame;
 mod health;
 mod number;
+mod outlet;
 mod parameters;
 mod plan;
 mod population;
 mod queue;
 mod random;
 mod server;
+mod services;
+mod session;
 mod stack;
 mod story;
+mod technique;
 pub mod truth;
 mod world;
 
@@ -28,12 +34,15 @@ use std::ops::ControlFlow;
 use std::str::FromStr;
 
 pub use file::{ScenarioError, write};
-pub use parameters::{Overflow, ParameterError, Parameters, Spoofing};
+pub use parameters::{Geography, Overflow, ParameterError, Parameters, Spoofing, Vector, VectorError, View};
+pub use services::Service;
+pub use technique::{Carpet, Holding, Login, Probe, Stray, Sweep, Technique, Theft, UnknownTechnique};
 pub use truth::{ProtectedPrefix, Truth, TruthError, TruthEvent};
 
 use crate::kind::closed_set;
 use crate::time::Timestamp;
-use world::{Sink, World};
+use outlet::Sink;
+use world::World;
 
 closed_set! {
     /// What can be generated.
@@ -54,6 +63,36 @@ closed_set! {
         Outage = "outage",
         /// A rush that crosses capacity, three attacks around it, and a massive one when it is over.
         LaunchMorning = "launch-morning",
+        /// Datagrams of one size at one port.
+        UdpFlood = "udp-flood",
+        /// Replies of open services that the target never asked for.
+        Amplification = "amplification",
+        /// Echo messages in excess.
+        IcmpFlood = "icmp-flood",
+        /// Later fragments without a first one.
+        FragmentFlood = "fragment-flood",
+        /// Segments without a connection.
+        TcpFlagFlood = "tcp-flag-flood",
+        /// A whole prefix at once.
+        CarpetBombing = "carpet-bombing",
+        /// Look-alike connections, from home as well.
+        RoboticSurge = "robotic-surge",
+        /// Connections held open or wasted.
+        ConnectionExhaustion = "connection-exhaustion",
+        /// One source, one host, many ports.
+        PortScan = "port-scan",
+        /// One source, many hosts.
+        HostSweep = "host-sweep",
+        /// One source, many log-ins.
+        BruteForce = "brute-force",
+        /// Thousands of sources with a few log-ins each.
+        CredentialStuffing = "credential-stuffing",
+        /// Data that leaves.
+        Exfiltration = "exfiltration",
+        /// A server calls out for the first time.
+        NewOutbound = "new-outbound",
+        /// An inside host calls home.
+        Beacon = "beacon",
     }
 }
 
@@ -70,6 +109,21 @@ impl Scenario {
             Self::ForeignCrowd => "real people from abroad, sent by a press link",
             Self::Outage => "the application hangs for a while under ordinary traffic",
             Self::LaunchMorning => "a rush beyond capacity, three attacks around it, and a massive SYN flood after it",
+            Self::UdpFlood => "datagrams nobody asked for, from forged or few sources",
+            Self::Amplification => "replies of open services (DNS, NTP and 22 others) asked in the target's name",
+            Self::IcmpFlood => "echo requests or replies in excess",
+            Self::FragmentFlood => "later fragments without a first one",
+            Self::TcpFlagFlood => "segments that belong to no connection, sent or reflected",
+            Self::CarpetBombing => "a flood spread over every address of the prefix",
+            Self::RoboticSurge => "look-alike connections, completed and served, from home or anywhere",
+            Self::ConnectionExhaustion => "connections held open or wasted: empty, slowloris, slow POST, slow read",
+            Self::PortScan => "one source tries the ports of the web server",
+            Self::HostSweep => "one source tries every host, or an inside host tries others outside",
+            Self::BruteForce => "one source tries one password after the other",
+            Self::CredentialStuffing => "thousands of sources with one to three log-ins each",
+            Self::Exfiltration => "one client takes document after document, or an inside host sends data out",
+            Self::NewOutbound => "the web server opens its first connection outwards",
+            Self::Beacon => "an inside host calls home every ten seconds",
         }
     }
 
@@ -78,6 +132,33 @@ impl Scenario {
     pub fn defaults(self) -> Parameters {
         plan::defaults(self)
     }
+
+    /// Returns the attack it is named after, in its plainest form; none if it is named after something else.
+    #[must_use]
+    pub fn technique(self) -> Option<Technique> {
+        self.name().parse().ok()
+    }
+
+    /// Reads `SCENARIO` or `SCENARIO:VARIANT`, the variant being one of the attack it is named after.
+    ///
+    /// # Errors
+    /// When there is no such scenario or variant.
+    pub fn with_variant(text: &str) -> Result<(Self, Option<Technique>), NameError> {
+        let name = text.split(':').next().unwrap_or(text);
+        let scenario = name.parse()?;
+        Ok((scenario, if text.contains(':') { Some(text.parse()?) } else { None }))
+    }
+}
+
+/// Why a name cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// No such scenario.
+    #[error(transparent)]
+    Scenario(#[from] UnknownScenario),
+    /// No such variant.
+    #[error(transparent)]
+    Technique(#[from] UnknownTechnique),
 }
 
 /// A name that is no scenario.
@@ -122,6 +203,7 @@ fn simulate<'a>(
     sink: &'a mut Sink<'a>,
 ) -> Result<Truth, ParameterError> {
     parameters.validate(plan::least(scenario))?;
+    parameters.validate_attacks(scenario)?;
     let plan = plan::of(scenario, parameters);
     let mut world = World::new(parameters, &plan, sink);
     world.run();

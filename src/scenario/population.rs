@@ -24,6 +24,27 @@ pub(super) enum Stratum {
     Abroad(u8),
     /// A machine abroad; the number is the country's place.
     Robot(u8),
+    /// A machine at home.
+    HomeRobot,
+    /// A rented machine in a provider's data centre.
+    Rented,
+}
+
+/// Where a machine stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stand {
+    /// At home.
+    Home,
+    /// Abroad, by its country's place.
+    Abroad(u32),
+    /// In a hosting provider's data centre.
+    Rented,
+}
+
+impl Stratum {
+    const fn is_machine(self) -> bool {
+        matches!(self, Self::Robot(_) | Self::HomeRobot | Self::Rented)
+    }
 }
 
 /// Someone who visits.
@@ -59,6 +80,7 @@ pub(super) struct Population {
     seed: u64,
     home: CountryBlocks,
     abroad: Vec<Place>,
+    rented: CountryBlocks,
     ipv6_share: f64,
     has_v4: bool,
     home_share: f64,
@@ -101,6 +123,7 @@ impl Population {
             seed: random.bits(),
             home,
             abroad,
+            rented: blocks::rented(),
             ipv6_share: if parameters.has_v6() { (parameters.ipv6_share / dual).min(1.0) } else { 0.0 },
             has_v4: parameters.has_v4(),
             home_share: parameters.home_share,
@@ -146,6 +169,62 @@ impl Population {
         Visitor { stratum: Stratum::Robot((country & 0xff) as u8), place: number, person: 0 }
     }
 
+    /// Returns a machine by where it stands and its number.
+    pub(super) const fn machine(stand: Stand, number: u32) -> Visitor {
+        let stratum = match stand {
+            Stand::Home => Stratum::HomeRobot,
+            Stand::Abroad(country) => Stratum::Robot((country & 0xff) as u8),
+            Stand::Rented => Stratum::Rented,
+        };
+        Visitor { stratum, place: number, person: 0 }
+    }
+
+    /// Returns what shows of a machine of the family wanted, if its networks have it.
+    pub(super) fn machine_of(&self, stand: Stand, number: u32, ipv4: bool) -> Client {
+        let mut client = self.client(Self::machine(stand, number));
+        if client.address.is_ipv4() != ipv4 {
+            let mut site = Random::new(split_mix(self.seed ^ 0x3ac_0000) ^ u64::from(number));
+            let blocks = self.blocks_of(stand);
+            client.address = match (ipv4, blocks.v4.is_empty(), blocks.v6.is_empty()) {
+                (true, false, _) => blocks::host_v4(blocks.v4[site.index(blocks.v4.len())], &mut site),
+                (false, _, false) => blocks::host_v6(blocks.v6[site.index(blocks.v6.len())], &mut site),
+                (true, true, _) => blocks::forged_v4(true, &mut site),
+                (false, _, true) => blocks::forged_v6(&mut site),
+            };
+        }
+        client
+    }
+
+    fn blocks_of(&self, stand: Stand) -> &CountryBlocks {
+        match stand {
+            Stand::Home => &self.home,
+            Stand::Rented => &self.rented,
+            // Every number names some country: there are fewer than 256.
+            Stand::Abroad(place) => &self.abroad[place as usize % self.abroad.len()].blocks,
+        }
+    }
+
+    /// Returns how many countries abroad there are.
+    pub(super) fn countries_abroad(&self) -> u32 {
+        low_u32(self.abroad.len() as u64)
+    }
+
+    /// Returns some IPv4 address of home's networks, in use or not.
+    pub(super) fn address_at_home(&self, random: &mut Random) -> Option<Address> {
+        let network = *self.home.v4.get(random.index(self.home.v4.len()))?;
+        Some(blocks::host_v4(network, random))
+    }
+
+    /// Returns the IPv4 address of someone who comes often, if he has one.
+    pub(super) fn familiar_address(&self, random: &mut Random) -> Option<Address> {
+        let visitor = if random.chance(0.4) {
+            Visitor { stratum: Stratum::Mobile, place: random.zipf(self.carriers), person: 0 }
+        } else {
+            Visitor { stratum: Stratum::Residential, place: random.zipf(self.households), person: 0 }
+        };
+        Some(self.client(visitor).address).filter(|address| address.is_ipv4())
+    }
+
     /// Returns the place of a country, if clients from there exist.
     pub(super) fn place_of(&self, country: Country) -> Option<u32> {
         self.abroad.iter().position(|place| place.country == country).map(|place| low_u32(place as u64))
@@ -173,6 +252,8 @@ impl Population {
             Stratum::Mobile => 3,
             Stratum::Abroad(place) => 0x100 | u64::from(place),
             Stratum::Robot(place) => 0x200 | u64::from(place),
+            Stratum::HomeRobot => 4,
+            Stratum::Rented => 5,
         };
         let key = split_mix(self.seed ^ (tag << 40) ^ u64::from(visitor.place));
         let mut site = Random::new(key);
@@ -184,12 +265,13 @@ impl Population {
                 (&place.blocks, place.round_trip)
             }
             Stratum::Mobile => (&self.home, 0.045),
-            Stratum::Residential | Stratum::School => (&self.home, 0.016),
+            Stratum::Residential | Stratum::School | Stratum::HomeRobot => (&self.home, 0.016),
+            Stratum::Rented => (&self.rented, 0.03),
         };
         let address = self.address(visitor.stratum, blocks, &mut site);
         debug_assert!(blocks::country_of(address).is_known(), "{address} is in no country");
         let system = self.system(visitor.stratum, &mut person);
-        let spread = if matches!(visitor.stratum, Stratum::Robot(_)) { 0.1 } else { 0.35 };
+        let spread = if visitor.stratum.is_machine() { 0.1 } else { 0.35 };
         let round_trip = site.log_normal(nearest, spread).clamp(0.003, 0.6);
         let hops = 8 + (site.bits() & 7) as u8 + if matches!(visitor.stratum, Stratum::Abroad(_)) { 4 } else { 0 };
         let mobile = matches!(visitor.stratum, Stratum::Mobile);
@@ -225,7 +307,7 @@ impl Population {
         let place = match stratum {
             // A carrier's pool is a few networks, and schools lie anywhere; households follow their providers' size.
             Stratum::Mobile => count.saturating_sub(1 + site.below(8)),
-            Stratum::School | Stratum::Robot(_) => site.below(count),
+            Stratum::School | Stratum::Robot(_) | Stratum::HomeRobot | Stratum::Rented => site.below(count),
             Stratum::Residential | Stratum::Abroad(_) => site.zipf(count),
         };
         blocks::host_v4(blocks.v4[place.min(count.saturating_sub(1)) as usize], site)
@@ -233,7 +315,7 @@ impl Population {
 
     fn system(&self, stratum: Stratum, person: &mut Random) -> System {
         match stratum {
-            Stratum::Robot(_) => System::OldLinux,
+            Stratum::Robot(_) | Stratum::HomeRobot | Stratum::Rented => System::OldLinux,
             Stratum::Mobile if person.chance(0.45) => System::Apple,
             Stratum::Mobile => System::OldLinux,
             Stratum::School if person.chance(0.8) => System::Windows,

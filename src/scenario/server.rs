@@ -53,6 +53,8 @@ pub(super) struct Server {
     seconds_per_connection: f64,
     allowance: f64,
     allowance_at: Nanos,
+    held: u32,
+    workers: u32,
 }
 
 impl Server {
@@ -73,6 +75,8 @@ impl Server {
             seconds_per_connection: 1.0 / capacity.max(1.0),
             allowance: 0.0,
             allowance_at: 0,
+            held: 0,
+            workers: parameters.workers,
         }
     }
 
@@ -96,8 +100,8 @@ impl Server {
         if self.cookies { SynAnswer::Cookie } else { SynAnswer::Nothing }
     }
 
-    /// A token bucket of a tenth of a second.
-    fn has_time_for_a_syn(&mut self, now: Nanos) -> bool {
+    /// Tells whether the kernel gets to look at another packet: a token bucket of a tenth of a second.
+    pub(super) fn has_time_for_a_syn(&mut self, now: Nanos) -> bool {
         let per_second = SYNS_PER_CONNECTION / self.seconds_per_connection;
         let elapsed = now.saturating_sub(self.allowance_at) as f64 / 1e9;
         self.allowance = (self.allowance + elapsed * per_second).min((per_second / 10.0).max(10.0));
@@ -130,6 +134,21 @@ impl Server {
         let next = self.accept_queue.pop_front();
         self.serving = next.is_some();
         next
+    }
+
+    /// Lets a connection occupy a worker of the application for as long as it lasts.
+    pub(super) const fn hold(&mut self) {
+        self.held += 1;
+    }
+
+    /// Frees a worker.
+    pub(super) const fn release(&mut self) {
+        self.held = self.held.saturating_sub(1);
+    }
+
+    /// Tells whether no worker is free.
+    pub(super) const fn is_held(&self) -> bool {
+        self.held >= self.workers
     }
 
     /// Returns the seconds the application spends on a connection now.

@@ -1,9 +1,11 @@
 //! From what was planned and what really happened to the truth: events with their first and last packets.
 
 use super::Scenario;
+use super::attack::{DESKTOP, FILE_HOST, LOGIN_HOST};
 use super::number::nanos;
-use super::parameters::Spoofing;
-use super::plan::{Attack, Crowd, Method};
+use super::parameters::Geography;
+use super::plan::{Attack, Crowd};
+use super::technique::{Carpet, Sweep, Technique, Theft};
 use super::truth::{SCHEMA, Truth, TruthEvent};
 use super::world::{MAIN, World};
 use crate::address::Prefix;
@@ -58,6 +60,9 @@ impl Teller<'_, '_> {
             optional: false,
             rate_per_second: None,
             packets: None,
+            technique: None,
+            pulses: None,
+            declared: false,
         }
     }
 
@@ -148,33 +153,64 @@ impl Teller<'_, '_> {
 
     fn attack(&self, place: usize, attack: &Attack, overloads: &[Stretch]) -> TruthEvent {
         let sent = self.world.sent[place];
-        let mut event = match &attack.method {
-            Method::SynFlood(spoofing) => self.flood(*spoofing, attack, overloads),
-            Method::Robots(countries) => {
-                let mut event = self.event(AlertKind::ForeignSurge, Verdict::Attack, (attack.start, attack.end));
-                event.also = vec![AlertKind::RoboticSurge];
-                event.origin.clone_from(countries);
-                event.verified = true;
-                event
-            }
+        let kind = attack.technique.kind();
+        let mut event = match kind {
+            AlertKind::SynFlood => self.flood(attack, overloads),
+            _ if kind.is_attack() => self.judged(attack, overloads),
+            _ => self.event(kind, Verdict::Suspicion, (attack.start, attack.end)),
         };
+        event.target = self.targets_of(attack);
+        event.origin = match attack.technique {
+            // Reflectors are not where the attacker is; that they are what is seen, a reader may say.
+            Technique::SynFlood | Technique::PatientSynFlood => Vec::new(),
+            _ => self.world.origins_of(place, attack),
+        };
+        event.spoofed = attack.is_forged();
+        event.verified = attack.is_verified();
+        event.also = also(attack, self.world.parameters.geography);
         // Truth is written in microseconds: rounded so that the first and the last packet stay inside.
         event.start = Timestamp::from_nanos(sent.first.max(self.world.parameters.start.as_nanos()) / 1_000 * 1_000);
         event.end = Timestamp::from_nanos(sent.last.max(event.start.as_nanos()).next_multiple_of(1_000));
         attack.note.clone_into(&mut event.note);
         event.rate_per_second = Some(attack.rate);
         event.packets = Some(sent.packets);
+        event.declared = attack.declared;
+        event.technique = match attack.technique {
+            Technique::SynFlood | Technique::ForeignSurge => None,
+            technique => Some(technique.to_string()),
+        };
+        event.pulses = (attack.pulses() > 1).then(|| attack.pulses());
         event
     }
 
-    fn flood(&self, spoofing: Spoofing, attack: &Attack, overloads: &[Stretch]) -> TruthEvent {
+    fn targets_of(&self, attack: &Attack) -> Vec<Prefix> {
+        let p = self.world.parameters;
+        let inside =
+            |number| p.host(p.has_v4(), number).map(crate::address::Address::host_prefix).into_iter().collect();
+        match attack.technique {
+            Technique::CarpetBombing(_) => vec![p.first_prefix(attack.is_v4(p))],
+            Technique::HostSweep(Sweep::Tcp | Sweep::Icmp) => vec![p.first_prefix(p.has_v4())],
+            Technique::HostSweep(Sweep::Outwards) | Technique::Beacon => inside(DESKTOP),
+            Technique::BruteForce(_) => inside(LOGIN_HOST),
+            Technique::Exfiltration(Theft::Upload) => inside(FILE_HOST),
+            Technique::ForeignSurge | Technique::RoboticSurge | Technique::CredentialStuffing => self.targets(None),
+            _ => self.targets(Some(attack.is_v4(p))),
+        }
+    }
+
+    /// An attack that flow data proves, inside an overload or not.
+    fn judged(&self, attack: &Attack, overloads: &[Stretch]) -> TruthEvent {
+        let mut event = self.flood(attack, overloads);
+        event.kind = attack.technique.kind();
+        event
+    }
+
+    fn flood(&self, attack: &Attack, overloads: &[Stretch]) -> TruthEvent {
         let stretch = (attack.start, attack.end);
         let overloaded: f64 = overloads.iter().map(|overload| overlap(*overload, stretch)).sum();
         let is_mixed = overloaded > 0.3 * (attack.end - attack.start);
         let verdict = if is_mixed { Verdict::Mixed } else { Verdict::Attack };
         let mut event = self.event(AlertKind::SynFlood, verdict, stretch);
-        event.target = self.targets(Some(spoofing != Spoofing::Ipv6));
-        event.spoofed = spoofing != Spoofing::RawBots;
         // Just after an overload its last signs may still count.
         let is_near = overloads.iter().any(|overload| overlap((overload.0, overload.1 + 20.0), stretch) > 0.0);
         event.verdict_also = match (is_mixed, is_near) {
@@ -203,4 +239,24 @@ impl Teller<'_, '_> {
 
 fn overlap(a: Stretch, b: Stretch) -> f64 {
     (a.1.min(b.1) - a.0.max(b.0)).max(0.0)
+}
+
+/// Returns the other kinds that describe an attack rightly.
+fn also(attack: &Attack, geography: Geography) -> Vec<AlertKind> {
+    use AlertKind as K;
+    match attack.technique {
+        Technique::ForeignSurge => vec![K::RoboticSurge],
+        Technique::RoboticSurge if geography != Geography::Home => vec![K::ForeignSurge],
+        // Large replies come in fragments, and replies are datagrams.
+        Technique::Amplification(_) => vec![K::UdpFlood, K::FragmentFlood],
+        Technique::FragmentFlood => vec![K::UdpFlood],
+        Technique::CarpetBombing(Carpet::Udp) => vec![K::UdpFlood],
+        Technique::CarpetBombing(Carpet::Syn) => vec![K::SynFlood],
+        Technique::CarpetBombing(Carpet::Icmp) => vec![K::IcmpFlood],
+        Technique::HostSweep(_) => vec![K::PortScan],
+        Technique::Exhaustion(_) => vec![K::RoboticSurge],
+        Technique::CredentialStuffing => vec![K::RoboticSurge, K::ForeignSurge],
+        Technique::Exfiltration(Theft::Upload) => vec![K::NewOutbound],
+        _ => Vec::new(),
+    }
 }

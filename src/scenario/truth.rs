@@ -89,6 +89,15 @@ pub struct TruthEvent {
     /// Attack packets written, answers not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packets: Option<u64>,
+    /// What the generator did: `KIND` or `KIND:VARIANT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub technique: Option<String>,
+    /// How often it came, if more than once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pulses: Option<u32>,
+    /// It was announced, as a penetration test is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub declared: bool,
 }
 
 /// A prefix that is defended, and the site it belongs to: `192.0.2.0/24=ecole`.

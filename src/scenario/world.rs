@@ -4,22 +4,23 @@
 //! at once. What is lost between client and mirror port is never seen; what is lost behind it is.
 
 use std::collections::HashSet;
-use std::ops::ControlFlow;
 
+use super::answers::{Answer, Budgets};
+use super::attack::Campaign;
 use super::connection::{Connection, Role, Step};
 use super::datagram::Talk;
 use super::flood::{HalfOpen, HalfOpenStep};
-use super::frame::{FrameWriter, Network, Segment};
-use super::number::{floor_u64, low_u8, low_u16, low_u32, nanos};
+use super::number::{low_u8, low_u16, nanos};
+use super::outlet::{Outlet, Sink};
 use super::parameters::Parameters;
-use super::plan::{Method, Plan};
+use super::plan::Plan;
 use super::population::{Population, Visitor};
 use super::queue::{EventQueue, Handle, Nanos, Slab};
 use super::random::{Random, exp};
 use super::server::Server;
+use super::session::{Beat, Session};
 use crate::address::Address;
 use crate::country::Country;
-use crate::time::Timestamp;
 
 /// Time simulated before the capture begins, so that it begins in the middle of things.
 const WARM_UP: f64 = 30.0;
@@ -56,6 +57,14 @@ pub(super) enum Event {
     HalfOpen(Handle, HalfOpenStep),
     /// The next datagram of a conversation.
     Talk(Handle),
+    /// A packet that was caused.
+    Answer(Handle),
+    /// Something in a scripted session.
+    Session(Handle, Beat),
+    /// An inside client goes out.
+    Browse,
+    /// An administrator logs in.
+    Administer,
     /// The next conversation of name service, time service or echo.
     Chatter,
     /// The next probe of background radiation.
@@ -96,40 +105,6 @@ pub(super) struct Sent {
     pub(super) last: Nanos,
 }
 
-/// Takes frames in time order.
-pub(super) type Sink<'a> = dyn FnMut(Timestamp, u32, &[u8]) -> ControlFlow<()> + 'a;
-
-/// Where frames leave the simulation.
-pub(super) struct Outlet<'a> {
-    writer: FrameWriter,
-    sink: &'a mut Sink<'a>,
-    opens_at: Nanos,
-    stopped: bool,
-}
-
-impl Outlet<'_> {
-    pub(super) fn tcp(&mut self, now: Nanos, network: &Network, segment: &Segment<'_>) {
-        if now >= self.opens_at {
-            let (wire, bytes) = self.writer.tcp(network, segment);
-            self.stopped |= (self.sink)(Timestamp::from_nanos(now), wire, bytes).is_break();
-        }
-    }
-
-    pub(super) fn udp(&mut self, now: Nanos, network: &Network, ports: (u16, u16), payload: u16, head: &[u8]) {
-        if now >= self.opens_at {
-            let (wire, bytes) = self.writer.udp(network, ports, payload, head);
-            self.stopped |= (self.sink)(Timestamp::from_nanos(now), wire, bytes).is_break();
-        }
-    }
-
-    pub(super) fn echo(&mut self, now: Nanos, network: &Network, reply: bool, number: u16) {
-        if now >= self.opens_at {
-            let (wire, bytes) = self.writer.echo(network, reply, 0x1d0a, number);
-            self.stopped |= (self.sink)(Timestamp::from_nanos(now), wire, bytes).is_break();
-        }
-    }
-}
-
 /// Everything that exists.
 pub(super) struct World<'a> {
     pub(super) now: Nanos,
@@ -140,12 +115,15 @@ pub(super) struct World<'a> {
     pub(super) connections: Slab<Connection>,
     pub(super) half_open: Slab<HalfOpen>,
     pub(super) talks: Slab<Talk>,
+    pub(super) answers: Slab<Answer>,
+    pub(super) sessions: Slab<Session>,
+    /// What each attack needs to remember.
+    pub(super) campaigns: Vec<Campaign>,
+    pub(super) budgets: Budgets,
     pub(super) population: Population,
     pub(super) parameters: &'a Parameters,
     pub(super) plan: &'a Plan,
     pub(super) sent: Vec<Sent>,
-    /// How many robots an attack has sent so far, by attack.
-    pub(super) robots_sent: Vec<u32>,
     /// Client address and port of living connections.
     pub(super) ports_in_use: HashSet<(Address, u16)>,
     ports: u32,
@@ -164,7 +142,7 @@ impl<'a> World<'a> {
             now: start.saturating_sub(nanos(WARM_UP)),
             random,
             queue: EventQueue::new(),
-            outlet: Outlet { writer: FrameWriter::new(), sink, opens_at: start, stopped: false },
+            outlet: Outlet::new(parameters, start, sink),
             servers: vec![
                 Server::new(parameters, 10, plan.capacity),
                 Server::new(parameters, 20, plan.capacity.max(20.0 * parameters.rate)),
@@ -172,11 +150,19 @@ impl<'a> World<'a> {
             connections: Slab::new(),
             half_open: Slab::new(),
             talks: Slab::new(),
+            answers: Slab::new(),
+            sessions: Slab::new(),
+            campaigns: plan
+                .attacks
+                .iter()
+                .enumerate()
+                .map(|(n, attack)| Campaign::new(n, attack, parameters, &population))
+                .collect(),
+            budgets: Budgets::default(),
             population,
             parameters,
             plan,
             sent: vec![Sent::default(); plan.attacks.len()],
-            robots_sent: vec![0; plan.attacks.len()],
             ports_in_use: HashSet::new(),
             ports: 0,
             start,
@@ -190,7 +176,7 @@ impl<'a> World<'a> {
     /// Runs to the end of the capture, or until the sink wants no more.
     pub(super) fn run(&mut self) {
         while let Some((at, event)) = self.queue.next() {
-            if at >= self.end || self.outlet.stopped {
+            if at >= self.end || self.outlet.is_stopped() {
                 break;
             }
             self.now = at;
@@ -211,6 +197,12 @@ impl<'a> World<'a> {
             let first = crowd.curve.first().map_or(0.0, |(at, _)| *at);
             self.queue.plan(self.start + nanos(first), Event::Arrival(Stream::Crowd(place)));
         }
+        if self.plan.browsing > 0.0 {
+            self.plan_in(0.0, Event::Browse);
+        }
+        if self.plan.administered {
+            self.plan_in(0.0, Event::Administer);
+        }
         for (place, attack) in self.plan.attacks.iter().enumerate() {
             self.queue.plan(self.start + nanos(attack.start), Event::Attack(place));
         }
@@ -226,6 +218,10 @@ impl<'a> World<'a> {
             Event::Attack(attack) => self.on_attack(attack),
             Event::HalfOpen(handle, step) => self.on_half_open(handle, step),
             Event::Talk(handle) => self.on_talk(handle),
+            Event::Answer(handle) => self.on_answer(handle),
+            Event::Session(handle, beat) => self.on_beat(handle, beat),
+            Event::Browse => self.on_browse(),
+            Event::Administer => self.on_administer(),
             Event::Chatter => self.on_chatter(),
             Event::Radiation => self.on_radiation(),
             Event::Checker(checker) => self.on_checker(checker),
@@ -338,21 +334,6 @@ impl<'a> World<'a> {
         }
     }
 
-    fn on_attack(&mut self, place: usize) {
-        let attack = &self.plan.attacks[place];
-        let at = self.at();
-        if at >= attack.end {
-            return;
-        }
-        match &attack.method {
-            Method::SynFlood(spoofing) => self.send_flood_syn(place, *spoofing),
-            Method::Robots(countries) => self.open_robot(place, countries, attack.rate),
-        }
-        // Tools send at a steady pace with some jitter.
-        let wait = self.random.between(0.5, 1.5) / attack.rate_at(at);
-        self.plan_in(wait, Event::Attack(place));
-    }
-
     /// Health checkers of a content network: few addresses, all day, always the same.
     fn on_checker(&mut self, checker: u32) {
         let place = self.population.place_of(Country::from_letters(*b"US")).unwrap_or(0);
@@ -373,24 +354,16 @@ impl<'a> World<'a> {
         self.plan_in(1.0, Event::Noise);
     }
 
-    /// Counts a packet of an attack.
+    /// Counts the packet of an attack that was just sent, if it was captured.
     pub(super) fn count_attack(&mut self, place: usize) {
+        if !self.outlet.wrote() {
+            return;
+        }
         let sent = &mut self.sent[place];
         if sent.packets == 0 {
             sent.first = self.now;
         }
         sent.packets += 1;
         sent.last = self.now;
-    }
-
-    /// Opens a look-alike connection: machines take turns, so that each is as busy as the next.
-    fn open_robot(&mut self, place: usize, countries: &[Country], rate: f64) {
-        let machines = low_u32(floor_u64(rate * 4.0)).max(60);
-        let turn = self.robots_sent[place];
-        self.robots_sent[place] = turn.wrapping_add(1);
-        let number = (turn + self.random.below(3)) % machines;
-        let wanted = countries.get(number as usize % countries.len().max(1));
-        let Some(country) = wanted.and_then(|country| self.population.place_of(*country)) else { return };
-        self.open(Population::robot(country, number), MAIN, Role::Robot { attack: low_u8(place as u64) });
     }
 }

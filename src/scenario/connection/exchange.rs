@@ -4,6 +4,7 @@ use super::wire::{Piece, record};
 use super::{ACK, Connection, PSH, Role, Step};
 use crate::scenario::number::{floor_u64, low_u16, low_u32, nanos};
 use crate::scenario::queue::Handle;
+use crate::scenario::technique::Technique;
 use crate::scenario::world::{Event, World};
 
 /// Time a 1,500-byte frame takes at 1 Gbit/s.
@@ -21,6 +22,11 @@ impl World<'_> {
         let stalled = self.servers[place].stalled_until;
         if self.now < stalled {
             self.queue.plan(stalled, Event::Service(place));
+            return;
+        }
+        if self.servers[place].is_held() {
+            // Workers look again when one of them is done.
+            self.plan_in(0.05, Event::Service(place));
             return;
         }
         let Some(handle) = self.servers[place].accept() else { return };
@@ -54,6 +60,10 @@ impl World<'_> {
         let hello = c.is_hello;
         let (request, response) = match c.role {
             Role::Robot { .. } if hello => (517.0, 230.0),
+            // A form with a name and a password, and the page that says no.
+            Role::Robot { attack } if self.tries_logins(attack) => {
+                (880.0 + self.random.between(0.0, 40.0), 1_240.0 + self.random.between(0.0, 30.0))
+            }
             Role::Robot { .. } => (310.0 + self.random.between(0.0, 3.0), 1_850.0 + self.random.between(0.0, 8.0)),
             Role::Checker if hello => (305.0, 225.0),
             Role::Checker => (140.0, 310.0),
@@ -71,6 +81,11 @@ impl World<'_> {
         c.request = low_u16(floor_u64(request));
         c.response = low_u32(floor_u64(response));
         c.request_tries = 0;
+    }
+
+    fn tries_logins(&self, attack: u8) -> bool {
+        let attack = self.plan.attacks.get(usize::from(attack));
+        attack.is_some_and(|attack| attack.technique == Technique::CredentialStuffing)
     }
 
     pub(super) fn on_request(&mut self, handle: Handle, c: &mut Connection) -> bool {

@@ -23,9 +23,6 @@ impl World<'_> {
     }
 
     pub(super) fn send_in(&mut self, c: &Connection, piece: Piece) {
-        if let Role::Robot { attack } = c.role {
-            self.count_attack(usize::from(attack));
-        }
         let Some(server) = self.servers[usize::from(c.server)].address(c.client.address.is_ipv4()) else { return };
         let timestamps = c.client.system.has_timestamps() && piece.flags & (SYN | RST) == 0;
         let options = if piece.flags & SYN != 0 {
@@ -43,6 +40,9 @@ impl World<'_> {
         let window = if piece.window > 0 { piece.window } else { c.client.system.window() };
         let acknowledgment = c.acknowledged;
         self.send(&network, (c.client_port, HTTPS), Piece { options, window, ..piece }, acknowledgment);
+        if let Role::Robot { attack } = c.role {
+            self.count_attack(usize::from(attack));
+        }
     }
 
     pub(super) fn send_out(&mut self, c: &Connection, piece: Piece) {

@@ -3,19 +3,27 @@
 //! Payload is what an encrypted one is to an observer: a length. Its first bytes are given, the rest is zeros that count
 //! in the checksum and on the wire, of which the snap length keeps few.
 
+mod icmp;
+mod pieces;
+
+pub(super) use pieces::Fragment;
+
 use super::number::{low_u8, low_u16};
 use super::stack::Options;
 use crate::address::Address;
 use crate::packet::{Protocol, TcpFlags};
 
-/// Bytes kept of each frame: every header written here, the longest being the SYN of an Apple client over IPv6.
+/// Bytes kept of each frame unless told otherwise: every header written here, the longest being the SYN of an Apple
+/// client over IPv6.
 pub(super) const SNAP_LENGTH: usize = 98;
+
+/// Most that can be kept of a frame: more than the longest one written here.
+pub(super) const MOST_KEPT: usize = 2_048;
 
 /// The shortest Ethernet frame without its check sequence (IEEE 802.3): shorter ones are padded.
 const SHORTEST: usize = 60;
 
 const ETHERNET: usize = 14;
-const BUFFER: usize = 192;
 
 /// The router outside and the servers inside, locally administered addresses.
 const ROUTER: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
@@ -71,12 +79,14 @@ pub(super) struct Segment<'a> {
 /// One frame under construction.
 #[derive(Debug)]
 pub(super) struct FrameWriter {
-    bytes: [u8; BUFFER],
+    bytes: [u8; MOST_KEPT],
+    snap_length: usize,
 }
 
 impl FrameWriter {
-    pub(super) const fn new() -> Self {
-        Self { bytes: [0; BUFFER] }
+    /// Writes frames of which so many bytes are kept, at most [`MOST_KEPT`].
+    pub(super) fn new(snap_length: usize) -> Self {
+        Self { bytes: [0; MOST_KEPT], snap_length: snap_length.min(MOST_KEPT) }
     }
 
     /// Writes a TCP segment; returns its length on the wire and the bytes kept.
@@ -108,25 +118,9 @@ impl FrameWriter {
         self.finish(network, Protocol::UDP, at, 8, payload, head.len(), at + 6)
     }
 
-    /// Writes an ICMP or ICMPv6 echo message; returns its length on the wire and the bytes kept.
-    pub(super) fn echo(&mut self, network: &Network, reply: bool, identifier: u16, number: u16) -> (u32, &[u8]) {
-        const DATA: u16 = 56;
-        let (protocol, kind) = match (network.source.is_ipv4(), reply) {
-            (true, false) => (Protocol::ICMP, 8),
-            (true, true) => (Protocol::ICMP, 0),
-            (false, false) => (Protocol::ICMPV6, 128),
-            (false, true) => (Protocol::ICMPV6, 129),
-        };
-        let at = self.start(network, protocol, 8 + usize::from(DATA));
-        self.bytes[at] = kind;
-        self.put(at + 4, &identifier.to_be_bytes());
-        self.put(at + 6, &number.to_be_bytes());
-        self.finish(network, protocol, at, 8, DATA, 0, at + 2)
-    }
-
     /// Writes link and network header; returns where the transport header begins.
     fn start(&mut self, network: &Network, protocol: Protocol, length: usize) -> usize {
-        self.bytes[..SNAP_LENGTH].fill(0);
+        self.bytes[..self.snap_length.max(SNAP_LENGTH + 64)].fill(0);
         let (destination, source) = match network.way {
             Way::In => (SERVERS, ROUTER),
             Way::Out => (ROUTER, SERVERS),
@@ -135,16 +129,23 @@ impl FrameWriter {
         self.put(6, &source);
         if network.source.is_ipv4() {
             self.put(12, &[0x08, 0x00]);
-            self.ipv4(network, protocol, length)
         } else {
             self.put(12, &[0x86, 0xdd]);
-            self.ipv6(network, protocol, length)
+        }
+        self.network(ETHERNET, network, protocol, length)
+    }
+
+    /// Writes a network header at a place; returns where it ends.
+    fn network(&mut self, at: usize, network: &Network, protocol: Protocol, length: usize) -> usize {
+        if network.source.is_ipv4() {
+            self.ipv4(at, network, protocol, length)
+        } else {
+            self.ipv6(at, network, protocol, length)
         }
     }
 
-    fn ipv4(&mut self, network: &Network, protocol: Protocol, length: usize) -> usize {
+    fn ipv4(&mut self, at: usize, network: &Network, protocol: Protocol, length: usize) -> usize {
         const HEADER: usize = 20;
-        let at = ETHERNET;
         self.bytes[at] = 0x45;
         self.put(at + 2, &low_u16((HEADER + length) as u64).to_be_bytes());
         self.put(at + 4, &network.identification.to_be_bytes());
@@ -158,8 +159,7 @@ impl FrameWriter {
         at + HEADER
     }
 
-    fn ipv6(&mut self, network: &Network, protocol: Protocol, length: usize) -> usize {
-        let at = ETHERNET;
+    fn ipv6(&mut self, at: usize, network: &Network, protocol: Protocol, length: usize) -> usize {
         self.bytes[at] = 0x60;
         self.put(at + 4, &low_u16(length as u64).to_be_bytes());
         self.bytes[at + 6] = protocol.0;
@@ -192,8 +192,13 @@ impl FrameWriter {
             other => other,
         };
         self.put(checksum_at, &checksum.to_be_bytes());
-        let wire = (at + length).max(SHORTEST);
-        (u32::from(low_u16(wire as u64)), &self.bytes[..wire.min(SNAP_LENGTH)])
+        self.cut(at + length)
+    }
+
+    /// Returns the length on the wire of a frame that ends here, and what is kept of it.
+    fn cut(&self, end: usize) -> (u32, &[u8]) {
+        let wire = end.max(SHORTEST);
+        (u32::from(low_u16(wire as u64)), &self.bytes[..wire.min(self.snap_length)])
     }
 
     fn put(&mut self, at: usize, bytes: &[u8]) {
@@ -256,7 +261,7 @@ mod tests {
     #[test]
     fn etherparse_agrees_with_what_was_written() {
         for (from, to) in [("2.3.4.5", "203.0.113.10"), ("2a01:e00::1", "2001:db8:113::10")] {
-            let mut writer = FrameWriter::new();
+            let mut writer = FrameWriter::new(SNAP_LENGTH);
             let (wire, bytes) = writer.tcp(&network(from, to), &segment(10, &[0x17, 3, 3, 0, 5]));
             assert_eq!(wire as usize, bytes.len());
             let sliced = etherparse::SlicedPacket::from_ethernet(bytes).unwrap();
@@ -278,7 +283,7 @@ mod tests {
 
     #[test]
     fn short_frames_are_padded_and_long_ones_cut() {
-        let mut writer = FrameWriter::new();
+        let mut writer = FrameWriter::new(SNAP_LENGTH);
         let bare = Segment { options: Options::default(), ..segment(0, &[]) };
         let (wire, bytes) = writer.tcp(&network("2.3.4.5", "203.0.113.10"), &bare);
         assert_eq!((wire, bytes.len()), (60, 60));
@@ -288,7 +293,7 @@ mod tests {
 
     #[test]
     fn the_longest_syn_is_kept_whole() {
-        let mut writer = FrameWriter::new();
+        let mut writer = FrameWriter::new(SNAP_LENGTH);
         let syn = Segment { options: super::super::stack::System::Apple.syn_options(1_440, 1), ..segment(0, &[]) };
         let (wire, bytes) = writer.tcp(&network("2a01:e00::1", "2001:db8:113::10"), &syn);
         assert_eq!(wire as usize, bytes.len());

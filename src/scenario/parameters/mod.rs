@@ -2,36 +2,17 @@
 
 use std::time::Duration;
 
+mod choices;
+
+pub use choices::{Geography, Overflow, Spoofing, Vector, VectorError, View};
+
+use super::Scenario;
+use super::frame::MOST_KEPT;
+use super::technique::Technique;
 use super::truth::ProtectedPrefix;
 use crate::address::{Address, Prefix};
 use crate::country::Country;
-use crate::kind::closed_set;
 use crate::time::Timestamp;
-
-closed_set! {
-    /// What a full accept queue does to those who come next.
-    Overflow {
-        /// SYNs are dropped unanswered: Linux since 4.10, and most others.
-        DropSyn = "drop_syn",
-        /// SYNs are answered while the SYN queue has room, but the client's ACK is dropped and the SYN-ACK repeated:
-        /// earlier Linux, and Linux behind a SYN-answering balancer.
-        DropAck = "drop_ack",
-    }
-}
-
-closed_set! {
-    /// Where the SYNs of a flood claim to come from.
-    Spoofing {
-        /// Anywhere in IPv4, reserved space at its true share.
-        Random = "random",
-        /// Anywhere in public IPv4: a provider upstream filters the rest.
-        BogonFiltered = "bogon_filtered",
-        /// Anywhere in 2000::/3.
-        Ipv6 = "ipv6",
-        /// Real machines that send raw SYNs: not forged, and some reset what is answered.
-        RawBots = "raw_bots",
-    }
-}
 
 /// The settings of a scenario. Rates count new connections a second; what is `None` follows from `rate`.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,6 +65,40 @@ pub struct Parameters {
     pub path_loss: f64,
     /// Background radiation as a share of `rate`.
     pub radiation: f64,
+    /// How the scenario's own attack is made; of the scenario's kind.
+    pub technique: Option<Technique>,
+    /// Attacks beside what the scenario does by itself.
+    pub vectors: Vec<Vector>,
+    /// The attack's rate as a multiple of ordinary traffic in its own unit; `attack_rate` goes before.
+    pub attack_times: Option<f64>,
+    /// Time from the end of the lead to the attack.
+    pub attack_start: Duration,
+    /// Length of the attack; of each pulse if there are several.
+    pub attack_duration: Option<Duration>,
+    /// How often the attack comes.
+    pub pulses: u32,
+    /// Time between two pulses.
+    pub pulse_gap: Duration,
+    /// Where machines that are not forged stand.
+    pub geography: Geography,
+    /// Machines an attack uses, where they are few.
+    pub attackers: Option<u32>,
+    /// Share of its period by which a beacon comes early or late.
+    pub jitter: f64,
+    /// Bytes of the smallest and the largest document that is taken.
+    pub document_sizes: (u32, u32),
+    /// Connections that may be held before the application has no worker left.
+    pub workers: u32,
+    /// Which directions the mirror port shows.
+    pub view: View,
+    /// Share of frames that the capture misses.
+    pub capture_loss: f64,
+    /// Share of frames that the mirror port gives twice.
+    pub duplicates: f64,
+    /// Identifier of an IEEE 802.1Q tag on every frame.
+    pub vlan: Option<u16>,
+    /// Bytes kept of each frame.
+    pub snap_length: u32,
 }
 
 /// Why a scenario cannot be generated as asked.
@@ -117,6 +132,26 @@ pub enum ParameterError {
     /// A home without networks.
     #[error("home is `{0}`: no registered networks of that country are known")]
     Home(Country),
+    /// An attack of another kind than the scenario's.
+    #[error("`{technique}` is no variant of `{scenario}`: add it with --with")]
+    Variant {
+        /// What was asked.
+        technique: Technique,
+        /// Of this.
+        scenario: Scenario,
+    },
+    /// An attack after the end.
+    #[error(
+        "`{technique}` would end {end} s after the capture begins, which lasts {duration} s: shorten the attack or lengthen the capture"
+    )]
+    Late {
+        /// Which.
+        technique: Technique,
+        /// When it would end, in seconds.
+        end: u64,
+        /// Seconds asked.
+        duration: u64,
+    },
     /// IPv6 flood at IPv4 servers, or the reverse.
     #[error("spoofing `{0}` needs a protected prefix of that family")]
     Family(Spoofing),
@@ -150,6 +185,23 @@ impl Default for Parameters {
             spare_sockets: 0.06,
             path_loss: 0.004,
             radiation: 0.015,
+            technique: None,
+            vectors: Vec::new(),
+            attack_times: None,
+            attack_start: Duration::ZERO,
+            attack_duration: None,
+            pulses: 1,
+            pulse_gap: Duration::from_secs(20),
+            geography: Geography::Abroad,
+            attackers: None,
+            jitter: 0.05,
+            document_sizes: (100_000, 300_000),
+            workers: 400,
+            view: View::Both,
+            capture_loss: 0.0,
+            duplicates: 0.0,
+            vlan: None,
+            snap_length: 98,
         }
     }
 }
@@ -167,7 +219,7 @@ impl Parameters {
     pub(super) fn validate(&self, least: Duration) -> Result<(), ParameterError> {
         for (name, value, low, high) in [
             ("rate", self.rate, 1.0, 100_000.0),
-            ("attack_rate", self.attack_rate.unwrap_or(1.0), 1.0, 10_000_000.0),
+            ("attack_rate", self.attack_rate.unwrap_or(1.0), 0.001, 10_000_000.0),
             ("attack_ramp", self.attack_ramp.as_secs_f64(), 0.0, 3_600.0),
             ("rush_factor", self.rush_factor, 1.0, 1_000.0),
             ("capacity", self.capacity.unwrap_or(1.0), 1.0, 10_000_000.0),
@@ -182,6 +234,19 @@ impl Parameters {
             ("path_loss", self.path_loss, 0.0, 0.05),
             ("radiation", self.radiation, 0.0, 1.0),
             ("duration", self.duration.as_secs_f64(), 1.0, 86_400.0),
+            ("attack_times", self.attack_times.unwrap_or(1.0), 0.01, 10_000.0),
+            ("attack_duration", self.attack_duration.unwrap_or(Duration::from_secs(1)).as_secs_f64(), 0.5, 86_400.0),
+            ("pulses", f64::from(self.pulses), 1.0, 10_000.0),
+            ("pulse_gap", self.pulse_gap.as_secs_f64(), 0.0, 86_400.0),
+            ("attackers", f64::from(self.attackers.unwrap_or(1)), 1.0, 100_000.0),
+            ("jitter", self.jitter, 0.0, 0.9),
+            ("document size", f64::from(self.document_sizes.0), 1_000.0, f64::from(self.document_sizes.1)),
+            ("document size", f64::from(self.document_sizes.1), 1_000.0, 100e6),
+            ("workers", f64::from(self.workers), 1.0, 1e9),
+            ("capture_loss", self.capture_loss, 0.0, 0.5),
+            ("duplicates", self.duplicates, 0.0, 1.0),
+            ("vlan", f64::from(self.vlan.unwrap_or(1)), 1.0, 4_094.0),
+            ("snap_length", f64::from(self.snap_length), 60.0, MOST_KEPT as f64),
         ] {
             if !(low..=high).contains(&value) {
                 return Err(ParameterError::Range { name, value, low, high });
@@ -195,6 +260,28 @@ impl Parameters {
             });
         }
         self.validate_places()
+    }
+
+    /// Checks that the scenario's attack is of its kind, and that all end in time.
+    ///
+    /// # Errors
+    /// The first that does not.
+    pub(super) fn validate_attacks(&self, scenario: Scenario) -> Result<(), ParameterError> {
+        if let Some(technique) = self.technique
+            && scenario.technique().map(Technique::kind) != Some(technique.kind())
+        {
+            return Err(ParameterError::Variant { technique, scenario });
+        }
+        let duration = self.duration.as_secs_f64();
+        let plan = super::plan::of(scenario, self);
+        match plan.attacks.iter().find(|attack| attack.end > duration + 1e-6) {
+            Some(attack) => Err(ParameterError::Late {
+                technique: attack.technique,
+                end: super::number::floor_u64(attack.end),
+                duration: self.duration.as_secs(),
+            }),
+            None => Ok(()),
+        }
     }
 
     fn validate_places(&self) -> Result<(), ParameterError> {
@@ -215,6 +302,11 @@ impl Parameters {
 
     pub(super) fn has_v6(&self) -> bool {
         self.first(false).is_some()
+    }
+
+    /// Returns the first protected prefix of a family, or the first of all if there is none of it.
+    pub(super) fn first_prefix(&self, ipv4: bool) -> Prefix {
+        self.first(ipv4).unwrap_or(self.protect[0].prefix)
     }
 
     fn first(&self, ipv4: bool) -> Option<Prefix> {
