@@ -165,7 +165,7 @@ fn course(stratum: Stratum, scenario: Scenario, parameters: &mut Parameters, ran
             active = random.between(420.0, 640.0);
         }
         Scenario::Calm => active = random.scale(300.0, 900.0),
-        Scenario::Outage => {}
+        _ => {}
     }
     parameters.duration = seconds(parameters.lead.as_secs_f64() + active);
 }
