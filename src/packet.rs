@@ -107,9 +107,11 @@ pub struct Packet {
     pub destination_port: u16,
     /// Bytes on the wire, link layer included, whatever the snap length kept.
     pub wire_len: u32,
-    /// TCP sequence number; for ICMP echo its identifier * 65,536 + sequence number.
+    /// TCP sequence number; for ICMP echo its identifier * 65,536 + sequence number. For datagrams that may be QUIC the
+    /// first four bytes of the destination connection id: of a long header 0 if the id is shorter, of a short one the four
+    /// bytes after the first.
     pub sequence: u32,
-    /// TCP acknowledgment number.
+    /// TCP acknowledgment number. For QUIC long headers the first four bytes of the source connection id, 0 if it is shorter.
     pub acknowledgment: u32,
     /// TCP or UDP payload bytes by the IP length (not by what the snap length kept), saturating at 65,535.
     pub payload_len: u16,

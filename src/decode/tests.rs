@@ -421,6 +421,26 @@ fn quic_initials_are_told_by_version_and_type() {
 }
 
 #[test]
+fn connection_ids_of_quic_are_read_where_they_are() {
+    let ids = |payload: &[u8]| {
+        let packet = whole(LinkType::RawIp, &ip(17, &udp(443, &[payload]))).unwrap();
+        (packet.sequence, packet.acknowledgment)
+    };
+    let long = |first: u8, destination: &[u8], source: &[u8]| {
+        let lengths = [u8::try_from(destination.len()).unwrap(), u8::try_from(source.len()).unwrap()];
+        joined(&[&[first], &1_u32.to_be_bytes(), &lengths[..1], destination, &lengths[1..], source, &[0; 9]])
+    };
+    assert_eq!(ids(&long(0xc3, &[1, 2, 3, 4, 5], &[6, 7, 8, 9])), (0x0102_0304, 0x0607_0809));
+    // A handshake packet has them too.
+    assert_eq!(ids(&long(0xe3, &[1, 2, 3, 4], &[6, 7, 8, 9, 10])), (0x0102_0304, 0x0607_0809));
+    assert_eq!(ids(&long(0xc3, &[], &[6, 7, 8])), (0, 0));
+    assert_eq!(ids(&[0x43, 1, 2, 3, 4, 5]), (0x0102_0304, 0));
+    assert_eq!(ids(&[0x43, 1, 2, 3]), (0, 0));
+    assert_eq!(ids(&[0xc3, 0, 0, 0, 9, 4, 1, 2, 3, 4, 0]), (0, 0));
+    assert_eq!(ids(&[0xc3, 0, 0, 0, 1, 4, 1, 2]), (0, 0));
+}
+
+#[test]
 fn a_vlan_of_ipv6_is_the_same_as_ipv6() {
     let builder = PacketBuilder::ethernet2([1; 6], [2; 6])
         .single_vlan(etherparse::VlanId::try_new(7).unwrap())

@@ -4,7 +4,7 @@ use etherparse::err::tcp;
 use etherparse::{IpNumber, TcpHeader, TcpHeaderSlice, ip_number};
 
 use super::network::{Fragment, Network};
-use super::span::Span;
+use super::span::{Short, Span};
 use super::{DropReason, Walk};
 use crate::packet::{Marks, Packet, Protocol, TcpFlags};
 use crate::source::Frame;
@@ -114,26 +114,50 @@ fn udp(packet: &mut Packet, span: Span<'_>, fragment: Fragment) -> Result<(), Dr
     packet.source_port = u16::from_be_bytes([*a, *b]);
     packet.destination_port = u16::from_be_bytes([*c, *d]);
     packet.payload_len = saturated(payload.len);
-    if is_quic_initial(payload) {
-        packet.marks.0 |= Marks::QUIC_INITIAL;
-    }
+    quic(packet, payload);
     Ok(())
 }
 
-/// Tells a QUIC Initial: long header, fixed bit, type and version (RFC 9000 section 17.2.2; RFC 9369 section 3.2 for the
-/// types of version 2; drafts 29 to 34), and a connection id no longer than 20 bytes.
-fn is_quic_initial(payload: Span<'_>) -> bool {
-    const LONG_HEADER_WITH_FIXED_BIT: u8 = 0b1100_0000;
-    const LONGEST_CONNECTION_ID: u8 = 20;
-    let Ok(([first, a, b, c, d, id_len], _)) = payload.take() else { return false };
-    let initial = match u32::from_be_bytes([*a, *b, *c, *d]) {
+/// Notes what a datagram would say as QUIC (RFC 9000 section 17). A short header has the destination's connection id after
+/// its first byte; how long it is only the two ends know.
+fn quic(packet: &mut Packet, payload: Span<'_>) {
+    let Ok(([first, a, b, c, d], rest)) = payload.take() else { return };
+    let word = u32::from_be_bytes([*a, *b, *c, *d]);
+    match first >> 6 {
+        0b01 => packet.sequence = word,
+        0b11 => quic_long_header(packet, *first, word, rest),
+        _ => {}
+    }
+}
+
+/// Reads the type and the connection ids of a long header: types of version 1 (RFC 9000 section 17.2.2), of version 2
+/// (RFC 9369 section 3.2) and of drafts 29 to 34; no connection id is longer than 20 bytes.
+fn quic_long_header(packet: &mut Packet, first: u8, version: u32, ids: Span<'_>) {
+    let initial = match version {
         1 | 0xff00_001d..=0xff00_0022 => 0b00,
         0x6b33_43cf => 0b01,
-        _ => return false,
+        _ => return,
     };
-    first & LONG_HEADER_WITH_FIXED_BIT == LONG_HEADER_WITH_FIXED_BIT
-        && (first >> 4) & 0b11 == initial
-        && *id_len <= LONGEST_CONNECTION_ID
+    let Ok(destination) = quic_id(ids) else { return };
+    if first >> 4 & 0b11 == initial {
+        packet.marks.0 |= Marks::QUIC_INITIAL;
+    }
+    packet.sequence = destination.0;
+    packet.acknowledgment = quic_id(destination.1).map_or(0, |source| source.0);
+}
+
+/// Reads the first four bytes of a connection id, 0 if it is shorter or cut, and returns what follows it.
+fn quic_id(span: Span<'_>) -> Result<(u32, Span<'_>), Short> {
+    const LONGEST: u8 = 20;
+    let ([len], id) = span.take()?;
+    if *len > LONGEST {
+        return Err(Short);
+    }
+    let word = match id.take() {
+        Ok((word, _)) if *len >= 4 => u32::from_be_bytes(*word),
+        _ => 0,
+    };
+    Ok((word, id.skip(usize::from(*len))))
 }
 
 fn icmp(packet: &mut Packet, protocol: IpNumber, span: Span<'_>, fragment: Fragment) -> Result<(), DropReason> {

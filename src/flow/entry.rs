@@ -31,6 +31,18 @@ impl State {
     pub(crate) const PAYLOAD: u32 = 1 << 8;
     pub(crate) const FIN: u32 = 1 << 10;
     pub(crate) const FIN_ACKED: u32 = 1 << 12;
+    /// Open at a protected host, and counted there as such.
+    pub(crate) const COUNTED: u32 = 1 << 14;
+    /// Five seconds old, and counted as such.
+    pub(crate) const RIPE: u32 = 1 << 15;
+    /// Waits for its client, and is counted as such.
+    pub(crate) const WAITING: u32 = 1 << 16;
+    /// The client's window is closed, and that is counted.
+    pub(crate) const BLOCKED: u32 = 1 << 17;
+    /// Something of what it carried was told while it went on.
+    pub(crate) const PROGRESS: u32 = 1 << 18;
+    /// The originator began with a QUIC Initial. Bits 19 to 29 are those of `turns`.
+    pub(crate) const QUIC: u32 = 1 << 30;
 
     /// Returns the bit of one side of a two-bit state.
     pub(crate) const fn of(bit: u32, side: Side) -> u32 {
@@ -74,7 +86,8 @@ pub(crate) struct Flow {
     packets: [u32; 2],
     bytes_low: [u32; 2],
     bytes_high: [u8; 2],
-    /// Largest sequence number after a segment, by side; 0 while none was seen.
+    /// Largest sequence number after a segment, by side; 0 while none was seen. Of QUIC the client's first choice and the
+    /// server's last one of the server's connection id.
     pub(crate) sequence_end: [u32; 2],
     controls: [TcpFlags; 2],
     pub(crate) state: u32,
@@ -96,6 +109,10 @@ const _: () = assert!(size_of::<Flow>() <= 96, "a million flows fit 96 MiB");
 const PROTECTED_BYTES: u64 = 1_000;
 /// Age that ends probation, and at which the shape of a flow counts as settled.
 pub(crate) const SETTLED_AGE: Duration = Duration::from_secs(10);
+/// Age at which a connection should have carried something.
+const RIPE_AGE: Duration = Duration::from_secs(5);
+/// Bytes after which a conversation is told of while it goes on: 4 MiB.
+const PROGRESS_BITS: u32 = 22;
 const EMPTY_GRACE: Duration = Duration::from_secs(3);
 const PROTECTED_IDLE: Duration = Duration::from_secs(60);
 /// Bytes are kept in 40 bits: a terabyte between two reports.
@@ -248,6 +265,16 @@ impl Flow {
         Volume { packets: u64::from(self.packets[side.index()]), bytes: self.bytes(side) }
     }
 
+    /// Returns what the low and the high end sent since the last report.
+    pub(crate) fn volumes(&self) -> [Volume; 2] {
+        [self.volume(Side::Low), self.volume(Side::High)]
+    }
+
+    /// Tells whether its protocol has ports.
+    pub(crate) fn has_ports(&self) -> bool {
+        matches!(self.key.protocol, Protocol::TCP | Protocol::UDP)
+    }
+
     /// Tells who has to go first when a place is needed, and for how long there was a reason to.
     pub(crate) fn standing(&self, now: Timestamp) -> (Standing, Duration) {
         let (age, idle) = (now.since(self.start), self.idle(now));
@@ -280,13 +307,44 @@ impl Flow {
 
     /// Tells whether the flow's contact is still to be settled.
     pub(crate) fn awaits_settlement(&self) -> bool {
-        self.has(State::VERIFIED) && !self.has(State::SETTLED)
+        !self.has(State::SETTLED)
+    }
+
+    /// Tells whether it is still to be counted as five seconds old.
+    pub(crate) fn awaits_ripeness(&self) -> bool {
+        self.is_tcp() && self.has(State::COUNTED) && !self.has(State::RIPE)
+    }
+
+    /// Tells whether the flow is old enough to have sent something.
+    pub(crate) fn is_ripe(&self, now: Timestamp) -> bool {
+        now.since(self.start) >= RIPE_AGE
+    }
+
+    /// Tells whether the packet just counted, of `wire_len` bytes, completed another 4 MiB.
+    pub(crate) fn has_advanced(&self, wire_len: u32) -> bool {
+        let total = self.total_bytes();
+        total >> PROGRESS_BITS != total.saturating_sub(u64::from(wire_len)) >> PROGRESS_BITS
+    }
+
+    /// Tells whether what it carried was told, or was to be told, before its end.
+    pub(crate) fn owes_progress(&self) -> bool {
+        self.has(State::PROGRESS) || self.total_bytes() >> PROGRESS_BITS != 0
+    }
+
+    fn total_bytes(&self) -> u64 {
+        self.bytes(Side::Low) + self.bytes(Side::High)
     }
 
     /// Returns the first moment at which something has to be done about the flow.
     pub(crate) fn deadline(&self, timeouts: &Timeouts) -> Timestamp {
         let over = self.last().plus(self.idle_timeout(timeouts)).min(self.start.plus(timeouts.active));
-        if self.awaits_settlement() { over.min(self.start.plus(SETTLED_AGE)) } else { over }
+        if self.awaits_ripeness() {
+            over.min(self.start.plus(RIPE_AGE))
+        } else if self.awaits_settlement() {
+            over.min(self.start.plus(SETTLED_AGE))
+        } else {
+            over
+        }
     }
 
     /// Tells why the flow has ended or is to be reported, if so.

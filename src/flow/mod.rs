@@ -14,14 +14,18 @@ use crate::packet::{Protocol, TcpFlags};
 use crate::time::Timestamp;
 
 pub(crate) mod asked;
+pub(crate) mod attempts;
 pub(crate) mod cohort;
 pub(crate) mod entry;
 pub mod key;
 pub(crate) mod limits;
 pub(crate) mod pending;
+pub(crate) mod progress;
+pub(crate) mod quic;
 pub(crate) mod table;
 pub(crate) mod tags;
 pub(crate) mod tcp;
+pub(crate) mod turns;
 
 pub use cohort::{AGES, Outcome};
 pub use limits::Timeouts;
@@ -103,7 +107,8 @@ pub struct FlowRecord {
     pub end_reason: EndReason,
     /// Where the originator's address is registered.
     pub country: Country,
-    /// The originator proved its address (DETECTION 0.2); never for UDP and ICMP.
+    /// The originator proved its address (DETECTION 0.2): TCP by its handshake or by what follows from one, QUIC by the
+    /// server's connection id; nothing else does.
     pub verified: bool,
 }
 

@@ -92,7 +92,7 @@ closed_set! {
     MemoryPart {
         /// The flow tables, with what is remembered of talk that is no flow.
         Flows = "flows",
-        /// The samplers of half-open handshakes.
+        /// The samplers of half-open handshakes and first contacts.
         Handshakes = "handshakes",
         /// Counters and sketches of the open ticks.
         Summaries = "summaries",

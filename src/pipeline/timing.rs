@@ -69,8 +69,8 @@ pub(super) fn show_memory(settings: &Settings, shards: impl IntoIterator<Item = 
     let Some(metrics) = &settings.metrics else { return };
     let (mut flows, mut handshakes) = (0, 0);
     for shard in shards {
-        flows += shard.flows + shard.pending + shard.asked;
-        handshakes += shard.cohorts;
+        flows += shard.flows + shard.pending + shard.asked + shard.progress;
+        handshakes += shard.cohorts + shard.attempts;
     }
     metrics.set_memory(MemoryPart::Flows, flows as u64);
     metrics.set_memory(MemoryPart::Handshakes, handshakes as u64);

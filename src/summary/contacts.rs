@@ -4,7 +4,7 @@
 //! those already kept as well (Wegman's adaptive sampling, Flajolet 1990). What remains is every contact of the sources
 //! kept, whenever in the tick it came. The rate carries over and recovers tick by tick.
 
-use crate::summary::Contact;
+use crate::summary::{Contact, ContactStage};
 
 /// Sources are thinned at most to one in 65,536.
 const MOST_SHIFT: u32 = 16;
@@ -49,6 +49,40 @@ impl ContactSampler {
     }
 }
 
+/// The contacts of a partition, in three samplers: conversations that proved nothing, which anyone can forge where a service
+/// answers, must not thin those that did, and a rush must not thin those that carry much.
+#[derive(Debug)]
+pub(crate) struct ContactSamplers {
+    verified: ContactSampler,
+    unproven: ContactSampler,
+    progress: ContactSampler,
+}
+
+impl ContactSamplers {
+    /// Makes room for `most` contacts of verified conversations a tick, and for half as many of each other sort.
+    pub(crate) fn new(most: usize) -> Self {
+        let sampler = ContactSampler::new;
+        Self { verified: sampler(most), unproven: sampler(most / 2), progress: sampler(most / 2) }
+    }
+
+    /// Offers a contact whose originator's source unit hashes to `source`.
+    pub(crate) fn offer(&mut self, source: u64, contact: Contact) {
+        let sampler = match contact.stage {
+            ContactStage::Progress => &mut self.progress,
+            _ if contact.verified => &mut self.verified,
+            _ => &mut self.unproven,
+        };
+        sampler.offer(source, contact);
+    }
+
+    /// Hands out the contacts of the tick and begins the next one.
+    pub(crate) fn close(&mut self, contacts: &mut Vec<Contact>) {
+        for sampler in [&mut self.verified, &mut self.unproven, &mut self.progress] {
+            sampler.close(contacts);
+        }
+    }
+}
+
 const fn is_kept(source: u64, shift: u32) -> bool {
     source & ((1 << shift) - 1) == 0
 }
@@ -61,7 +95,6 @@ mod tests {
     use crate::flow::Volume;
     use crate::hash::Seed;
     use crate::packet::Protocol;
-    use crate::summary::ContactStage;
     use crate::time::Timestamp;
 
     fn contact(source: u32, port: u16) -> (u64, Contact) {

@@ -382,7 +382,7 @@ mod tests {
     fn candidate(n: u8, packets: u32) -> Candidate {
         let mut candidate =
             Candidate { address: address(n), packets, bytes: 60 * u64::from(packets), ..Candidate::default() };
-        let kind = if packets % 2 == 0 { StrayKind::Ack } else { StrayKind::Datagram };
+        let kind = if packets.is_multiple_of(2) { StrayKind::Ack } else { StrayKind::Datagram };
         stray::row(&mut candidate.strays, kind).volume.count(60);
         candidate
     }

@@ -72,11 +72,12 @@ pub struct ConnectionTick {
     pub ripe: u32,
     /// Those among them whose client had sent no payload.
     pub empty: u32,
-    /// Verified connections that ended, or lost their place.
+    /// Verified connections that ended, or lost their place; QUIC too, so that the sum of [`HostTick::verified`] less that of
+    /// this is how many are open.
     pub ended: u32,
-    /// Connections that began to wait for their client: ten seconds old with less than 300 bytes of payload from the
-    /// client and none from the host; or the client sends a third small piece, each a second or more after the one
-    /// before, and the host has nothing to say in between.
+    /// Connections that began to wait for their client: ten seconds old since a handshake that was seen, with less than 300
+    /// bytes of payload from the client and none from the host; or the client sends a third piece of less than 300 bytes,
+    /// each after a second of silence, and the host has nothing to say in between.
     pub waiting_began: u32,
     /// Connections that no longer wait: the host sent payload, or they ended.
     pub waiting_ended: u32,
@@ -115,7 +116,8 @@ pub struct HostTick {
     pub quic: QuicTick,
     /// What became of verified TCP connections from outside.
     pub connections: ConnectionTick,
-    /// Inbound connections whose client proved its address in this tick, exact for TCP (sampled or not).
+    /// Inbound connections whose client proved its address in this tick, exact for TCP (sampled or not), and QUIC connections
+    /// that did so by their connection ids ([`QuicTick::finished`]).
     pub verified: u32,
     /// Those among them to which the server sent payload for the first time in this tick.
     pub served: u32,
@@ -205,7 +207,8 @@ pub enum CohortStage {
 /// carries much.
 ///
 /// Contacts are thinned by source hash, per partition, when there are more than a tick may carry: all flows of a chosen
-/// source are kept, and `weight` says how many sources it stands for.
+/// source are kept, and `weight` says how many sources it stands for. Those of verified conversations, those of others and
+/// those of progress are thinned apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contact {
     /// When.
@@ -224,7 +227,8 @@ pub struct Contact {
     pub country: Country,
     /// The originator proved its address: always for TCP, by connection id for QUIC, never for other protocols.
     pub verified: bool,
-    /// Time since its first packet, in milliseconds.
+    /// Time since its first packet, in milliseconds; of a conversation that is reported every half hour (the active
+    /// timeout), since the last report.
     pub age_ms: u32,
     /// From originator to responder: so far, or since the last `Progress`.
     pub sent: Volume,

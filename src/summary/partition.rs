@@ -4,19 +4,23 @@
 //! so what it counts does not depend on that number (DESIGN 4). Sums that do not fill anything are kept by the shard and
 //! reached through [`Context`].
 
+mod connections;
 mod ending;
 mod established;
+mod probes;
 mod strays;
 mod unproven;
 
 use crate::address::Address;
 use crate::country::Country;
 use crate::flow::asked::Asked;
+use crate::flow::attempts::Attempts;
 use crate::flow::cohort::{Cohort, Handshake, Stage, Tuple};
 use crate::flow::entry::State;
 use crate::flow::key::{FlowKey, Side};
 use crate::flow::limits::micros32;
 use crate::flow::pending::Pending;
+use crate::flow::progress::Progress;
 use crate::flow::table::{FlowId, FlowTable};
 use crate::flow::tcp;
 use crate::flow::{EndReason, FlowRecord, Timeouts};
@@ -25,11 +29,11 @@ use crate::origin::Origins;
 use crate::packet::{Packet, TcpFlags};
 use crate::policy::{Direction, Policy};
 use crate::summary::candidates::HeavyDestinations;
-use crate::summary::contacts::ContactSampler;
+use crate::summary::contacts::ContactSamplers;
 use crate::summary::hosts::HostBook;
 use crate::summary::places::Places;
 use crate::summary::sites::SiteBook;
-use crate::summary::{CohortRecord, CohortStage, FlowTick, Memory, ShardSettings, Summary, sketch};
+use crate::summary::{CohortRecord, CohortStage, FlowTick, Memory, Probe, ShardSettings, Summary, sketch};
 use crate::time::{Tick, Timestamp};
 
 /// What partitions of a shard share: what they are told, and the sums they count in.
@@ -61,6 +65,8 @@ struct Segment<'a> {
     side: Side,
     hash: u64,
     pair_hash: u64,
+    /// Keyed hash of the source unit, of packets without a flow.
+    source: u64,
     /// The place of the protected host, if it has one.
     place: Option<u8>,
 }
@@ -91,11 +97,15 @@ pub(crate) struct Partition {
     pending: Pending,
     cohort: Cohort,
     places: Places,
-    contacts: ContactSampler,
+    contacts: ContactSamplers,
+    attempts: Attempts,
+    progress: Progress,
     heavy: HeavyDestinations,
     asked: Asked,
     /// Handshakes reported since the last tick.
     reported: Vec<CohortRecord>,
+    /// First contacts of which the outcome became known since the last tick.
+    probes: Vec<Probe>,
     /// Flows that ended since the last tick.
     ended: Vec<FlowRecord>,
 }
@@ -111,7 +121,10 @@ impl Partition {
             reported: Vec::with_capacity(cohort.capacity() / 4),
             cohort,
             places,
-            contacts: ContactSampler::new(settings.contacts_per_tick),
+            contacts: ContactSamplers::new(settings.contacts_per_tick),
+            attempts: Attempts::new(),
+            progress: Progress::new(),
+            probes: Vec::new(),
             heavy: HeavyDestinations::new(key),
             asked: Asked::new(),
             ended: Vec::with_capacity(MOST_ENDED),
@@ -125,6 +138,8 @@ impl Partition {
             pending: self.pending.bytes(),
             cohorts: self.cohort.bytes(),
             asked: self.asked.bytes(),
+            attempts: self.attempts.bytes(),
+            progress: self.progress.bytes(),
         }
     }
 
@@ -132,7 +147,7 @@ impl Partition {
     pub(crate) fn observe(&mut self, cx: &mut Context<'_>, packet: &Packet, pair_hash: u64) {
         let Some((key, side)) = FlowKey::of(packet) else { return self.take_fragment(cx, packet) };
         let hash = key.hash(pair_hash);
-        let segment = Segment { packet, key, side, hash, pair_hash, place: None };
+        let segment = Segment { packet, key, side, hash, pair_hash, source: 0, place: None };
         match self.table.find(short(hash), &key) {
             Some(id) if !self.is_reborn(id, &segment) => self.in_flow(cx, id, segment),
             Some(id) => {
@@ -155,6 +170,7 @@ impl Partition {
         self.sweep(cx, tick, leapt);
         self.ended.drain(..).for_each(on_flow);
         self.close_cohort(cx, tick, leapt, &mut summary.cohorts);
+        self.close_attempts(tick, leapt, &mut summary.probes);
         self.contacts.close(&mut summary.contacts);
         self.heavy.close(&mut summary.candidates);
         self.asked.close(tick);
@@ -179,6 +195,7 @@ impl Partition {
         self.finish(cx, now, on_flow);
         self.pending.clear();
         self.cohort.clear();
+        self.attempts.clear();
         self.places.forget_followed();
     }
 
@@ -193,7 +210,7 @@ impl Partition {
         let direction = cx.policy.direction(packet.source, packet.destination);
         let place = self.count(cx, packet, direction, None, 0);
         self.count_always(cx, packet, direction, place);
-        count_source(cx, packet, direction);
+        count_source(cx, direction, source_of(cx, packet));
         cx.counts.unanswered += 1;
     }
 
@@ -265,9 +282,13 @@ fn report(places: &mut Places, handshake: &Handshake, stage: Stage, now: Timesta
     }
 }
 
-fn count_source(cx: &mut Context<'_>, packet: &Packet, direction: Direction) {
+fn source_of(cx: &Context<'_>, packet: &Packet) -> u64 {
+    sketch::source_hash(cx.seed, packet.source.source_unit())
+}
+
+fn count_source(cx: &mut Context<'_>, direction: Direction, source: u64) {
     if let Direction::Inbound(site) = direction {
-        cx.sites.count_source(site, sketch::source_hash(cx.seed, packet.source.source_unit()));
+        cx.sites.count_source(site, source);
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Place {
     idle_ticks: u16,
     /// Handshakes followed at the moment.
     pub(crate) followed: u16,
+    /// Verified connections that are open; their end is counted here too.
+    pub(crate) connections: u32,
     /// First SYNs chosen in this tick, followed or not.
     pub(crate) offered: u32,
     shift: u8,
@@ -51,6 +53,7 @@ impl Place {
             active: true,
             idle_ticks: 0,
             followed: 0,
+            connections: 0,
             offered: 0,
             shift: 0,
             floor: 0,
@@ -79,6 +82,12 @@ impl Place {
     /// Returns the shift below which no followed handshake was chosen.
     pub(crate) fn floor(&self) -> u8 {
         self.floor
+    }
+
+    /// Takes that an open connection ended; the place stays until that is reported.
+    pub(crate) fn end_connection(&mut self) {
+        self.connections = self.connections.saturating_sub(1);
+        self.active = true;
     }
 
     /// Counts an inbound SYN by its port.
@@ -163,8 +172,7 @@ impl Places {
 
     /// Returns the place of a host, giving it one if it may have one; `hint` is where it was last.
     pub(crate) fn place(&mut self, address: Address, sends: bool, hint: u8, hosts: &mut HostBook) -> Option<u8> {
-        let known = self.places.get(usize::from(hint)).is_some_and(|place| place.used && place.address == address);
-        let at = if known { hint } else { self.find(address).or_else(|| self.take(address, sends, hosts))? };
+        let at = self.known(address, hint).or_else(|| self.take(address, sends, hosts))?;
         let place = &mut self.places[usize::from(at)];
         place.active = true;
         place.heard |= sends;
@@ -202,6 +210,12 @@ impl Places {
         for place in &mut self.places {
             place.followed = 0;
         }
+    }
+
+    /// Returns the place a host has, without giving it one; `hint` is where it was last.
+    pub(crate) fn known(&self, address: Address, hint: u8) -> Option<u8> {
+        let known = self.places.get(usize::from(hint)).is_some_and(|place| place.used && place.address == address);
+        if known { Some(hint) } else { self.find(address) }
     }
 
     fn find(&self, address: Address) -> Option<u8> {
@@ -259,7 +273,9 @@ impl Place {
     fn ages(&mut self) -> bool {
         self.idle_ticks = if self.active { 0 } else { self.idle_ticks.saturating_add(1) };
         self.active = false;
-        self.followed == 0 && self.idle_ticks >= if self.heard { HEARD_TICKS } else { SILENT_TICKS }
+        self.followed == 0
+            && self.connections == 0
+            && self.idle_ticks >= if self.heard { HEARD_TICKS } else { SILENT_TICKS }
     }
 }
 

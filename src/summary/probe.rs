@@ -7,8 +7,8 @@ use crate::time::Timestamp;
 /// A first contact from one host to a port of another, once its outcome is known: at its answer, or three seconds after
 /// its first packet. In any direction, protected or not.
 ///
-/// Contacts are followed in a table of fixed size, thinned by source: all contacts of a chosen source are followed, and
-/// `weight` says how many sources it stands for.
+/// Contacts are followed in a table of fixed size, thinned by source: `weight` says how many sources a chosen one stands
+/// for. Of a source that makes more than its partition follows, 64 a tick towards one host, the first of each tick are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Probe {
     /// When its outcome was known.
@@ -44,7 +44,7 @@ pub enum Knock {
 pub enum ProbeOutcome {
     /// SYN-ACK, datagram or echo reply.
     Answered,
-    /// RST, or an ICMP error.
+    /// RST. A datagram refused by an ICMP error counts as silent.
     Refused,
     /// Nothing came back in three seconds.
     Silent,

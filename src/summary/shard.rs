@@ -63,6 +63,10 @@ pub struct Memory {
     pub cohorts: usize,
     /// Services asked, by which replies are told from reflections.
     pub asked: usize,
+    /// First contacts under way.
+    pub attempts: usize,
+    /// What was told of large conversations.
+    pub progress: usize,
 }
 
 /// No partition here.
@@ -131,6 +135,8 @@ impl Shard {
             memory.pending += part.pending;
             memory.cohorts += part.cohorts;
             memory.asked += part.asked;
+            memory.attempts += part.attempts;
+            memory.progress += part.progress;
         }
         memory
     }

@@ -1,4 +1,8 @@
 //! Facts about what a shard counts beside flows and handshakes, told packet by packet.
 
+mod connections;
+mod contacts;
 mod conversation;
+mod probes;
+mod quic;
 mod strays;

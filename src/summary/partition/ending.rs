@@ -2,9 +2,9 @@
 
 use super::{Context, MOST_ENDED, Partition, Segment, report};
 use crate::country::Country;
-use crate::flow::EndReason;
 use crate::flow::entry::{Flow, State};
 use crate::flow::table::{Admission, FlowId, reschedule};
+use crate::flow::{EndReason, Volume};
 use crate::policy::Direction;
 use crate::summary::{CohortRecord, Contact, ContactStage};
 use crate::time::{Tick, Timestamp};
@@ -13,11 +13,11 @@ impl Partition {
     pub(super) fn enter(&mut self, cx: &mut Context<'_>, flow: Flow, now: Timestamp) -> Option<FlowId> {
         match self.table.admit(flow, now) {
             Admission::Free(id) => Some(id),
-            Admission::Evicted(id, evicted) => {
+            Admission::Evicted(id, mut evicted) => {
                 // One that was over is only swept early.
                 let over = evicted.has(State::CLOSED);
                 let reason = if over { EndReason::EndOfFlow } else { EndReason::LackOfResources };
-                self.write(cx, &evicted, reason, now);
+                self.write(cx, &mut evicted, reason, now);
                 Some(id)
             }
             Admission::Refused => None,
@@ -30,21 +30,26 @@ impl Partition {
         cx.counts.unanswered += 1;
         if let Some(at) = self.server_place(flow, segment).filter(|_| finished) {
             let country = cx.origins.country(flow.origin());
-            self.host(cx, at).count_verified(country);
+            let host = self.host(cx, at);
+            host.count_verified(country);
+            host.connections.ended += 1;
         }
     }
 
     /// Removes a flow, at the time of its last packet.
     pub(super) fn end(&mut self, cx: &mut Context<'_>, id: FlowId, reason: EndReason) {
-        let flow = self.table.remove(id);
-        self.write(cx, &flow, reason, flow.last());
+        let mut flow = self.table.remove(id);
+        let last = flow.last();
+        self.write(cx, &mut flow, reason, last);
     }
 
     /// Writes a flow that has left the table.
-    pub(super) fn write(&mut self, cx: &mut Context<'_>, flow: &Flow, reason: EndReason, now: Timestamp) {
+    pub(super) fn write(&mut self, cx: &mut Context<'_>, flow: &mut Flow, reason: EndReason, now: Timestamp) {
+        self.close_connection(cx, flow);
         if flow.awaits_settlement() {
             self.contact(cx, flow, ContactStage::Settled, now);
         }
+        self.tell_rest(cx, flow, now);
         self.record(cx, flow, reason);
     }
 
@@ -64,7 +69,39 @@ impl Partition {
         }
     }
 
+    /// Tells what a conversation carried, when it has advanced enough.
+    pub(super) fn tell_progress(&mut self, cx: &mut Context<'_>, id: FlowId, at: Timestamp) {
+        let flow = self.table.get_mut(id);
+        flow.set(State::PROGRESS);
+        let flow = *flow;
+        if let Some(volumes) = self.progress.advance(flow.hash, &flow.key, flow.volumes()) {
+            self.contact_with(cx, &flow, ContactStage::Progress, at, volumes);
+        }
+    }
+
+    /// Tells what is left to tell of a large conversation before its counts end or begin anew.
+    fn tell_rest(&mut self, cx: &mut Context<'_>, flow: &Flow, at: Timestamp) {
+        if flow.owes_progress() {
+            let volumes = self.progress.end(flow.hash, &flow.key, flow.volumes());
+            if volumes.iter().any(|volume| !volume.is_zero()) {
+                self.contact_with(cx, flow, ContactStage::Progress, at, volumes);
+            }
+        }
+    }
+
     pub(super) fn contact(&mut self, cx: &mut Context<'_>, flow: &Flow, stage: ContactStage, at: Timestamp) {
+        self.contact_with(cx, flow, stage, at, flow.volumes());
+    }
+
+    /// Offers a contact with what the low and the high end sent.
+    fn contact_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        flow: &Flow,
+        stage: ContactStage,
+        at: Timestamp,
+        volumes: [Volume; 2],
+    ) {
         if flow.opened() == Direction::Transit && !cx.policy.is_learning() {
             return;
         }
@@ -75,13 +112,13 @@ impl Partition {
             stage,
             originator,
             responder: flow.key.address(answers),
-            port: flow.key.port(answers),
+            port: if flow.has_ports() { flow.key.port(answers) } else { 0 },
             protocol: flow.key.protocol,
             country: originator_country(cx, flow),
             verified: flow.has(State::VERIFIED),
             age_ms: flow.age_us(at) / 1_000,
-            sent: flow.volume(asks),
-            received: flow.volume(answers),
+            sent: volumes[asks.index()],
+            received: volumes[answers.index()],
             served: flow.has(State::both(State::PAYLOAD)),
             weight: 1,
         };
@@ -94,12 +131,15 @@ impl Partition {
         while let Some(id) = self.table.next_due(&mut turn, tick, leapt) {
             let flow = self.table.get(id);
             let ending = flow.ending(cx.timeouts, now);
-            if flow.is_of_age(now) || ending.is_some() {
+            let (ripe, of_age) = (flow.is_ripe(now), flow.is_of_age(now));
+            self.age_connection(cx, id, ripe, of_age);
+            if of_age || ending.is_some() {
                 self.settle(cx, id, tick.start());
             }
             match ending {
                 Some(EndReason::ActiveTimeout) => {
                     let flow = *self.table.get(id);
+                    self.tell_rest(cx, &flow, tick.start());
                     self.record(cx, &flow, EndReason::ActiveTimeout);
                     self.table.get_mut(id).restart();
                 }

@@ -1,7 +1,8 @@
 //! Packets of known flows: proof, payload, repeated answers and the end.
 
-use super::{Context, Partition, Segment, count_source};
+use super::{Context, Partition, Segment, count_source, source_of};
 use crate::flow::entry::{Flow, State};
+use crate::flow::quic;
 use crate::flow::table::{FlowId, reschedule};
 use crate::flow::tcp;
 use crate::packet::Protocol;
@@ -24,12 +25,13 @@ impl Partition {
         let direction = flow.direction(segment.side);
         if matches!(direction, Direction::Inbound(_)) && flow.period != cx.period {
             flow.period = cx.period;
-            count_source(cx, packet, direction);
+            count_source(cx, direction, source_of(cx, packet));
         }
         let country = flow.has(State::VERIFIED).then_some(flow.country);
         let data = packet.is_tcp() && segment.is_data();
-        let (hint, copied) = (flow.place, data && is_copy(flow, &segment));
+        let (hint, copied, idle_us) = (flow.place, data && is_copy(flow, &segment), flow.idle_us(packet.timestamp));
         flow.count(packet, segment.side);
+        let advanced = flow.has_advanced(packet.wire_len);
         segment.place = self.count(cx, packet, direction, country, hint);
         self.count_always(cx, packet, direction, segment.place);
         if let Some(place) = segment.place {
@@ -38,14 +40,44 @@ impl Partition {
         if packet.is_tcp() {
             cx.counts.data_segments += u64::from(data);
             cx.counts.repeated_segments += u64::from(copied);
-            self.follow(cx, id, &segment, false);
-        } else if packet.payload_len > 0 && packet.protocol != Protocol::TCP {
-            self.table.get_mut(id).set(State::of(State::PAYLOAD, segment.side));
+            self.follow(cx, id, &segment, false, idle_us);
+        } else if packet.protocol != Protocol::TCP {
+            self.take_datagram(cx, id, &segment);
+        }
+        if advanced {
+            self.tell_progress(cx, id, segment.now());
+        }
+    }
+
+    /// Takes a packet of a protocol without connections into its flow; only QUIC can prove an address.
+    pub(super) fn take_datagram(&mut self, cx: &mut Context<'_>, id: FlowId, segment: &Segment<'_>) {
+        let flow = self.table.get_mut(id);
+        if flow.is_unproven_quic() && quic::proves(flow, segment.packet, segment.side) {
+            self.verify(cx, id, segment, true);
+        }
+        if segment.packet.payload_len == 0 {
+            return;
+        }
+        let flow = self.table.get_mut(id);
+        flow.set(State::of(State::PAYLOAD, segment.side));
+        if segment.side != flow.originator() && flow.has(State::VERIFIED) && !flow.has(State::SERVED) {
+            flow.set(State::SERVED);
+            let flow = *flow;
+            if let Some(at) = self.server_place(&flow, segment) {
+                self.host(cx, at).served += 1;
+            }
         }
     }
 
     /// Follows a connection by one segment; `finished` when that finished its handshake.
-    pub(super) fn follow(&mut self, cx: &mut Context<'_>, id: FlowId, segment: &Segment<'_>, finished: bool) {
+    pub(super) fn follow(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: FlowId,
+        segment: &Segment<'_>,
+        finished: bool,
+        idle_us: u32,
+    ) {
         let before = self.table.get(id).state;
         if before & State::VERIFIED == 0 && (finished || tcp::proves(self.table.get(id), segment.packet, segment.side))
         {
@@ -57,7 +89,13 @@ impl Partition {
         if segment.packet.flags.is_syn_ack() {
             self.repeat_answer(cx, id, segment);
         }
+        if self.table.get(id).has(State::COUNTED) {
+            self.watch_connection(cx, id, segment, idle_us);
+        }
         if tcp::follow(self.table.get_mut(id), segment.packet, segment.side) {
+            let mut flow = *self.table.get(id);
+            self.close_connection(cx, &mut flow);
+            self.table.get_mut(id).state = flow.state;
             self.settle(cx, id, segment.now());
         }
         let changed = before ^ self.table.get(id).state;
@@ -72,7 +110,10 @@ impl Partition {
         flow.country = cx.origins.country(flow.origin());
         let flow = *flow;
         if let Some(at) = self.server_place(&flow, segment) {
-            cx.hosts.count(self.places.get(at).host()).count_verified(flow.country);
+            let host = self.host(cx, at);
+            host.count_verified(flow.country);
+            host.quic.finished += u32::from(flow.has(State::QUIC));
+            self.open_connection(id, at);
             if !finished {
                 self.prove_handshake(cx, at, segment);
             }

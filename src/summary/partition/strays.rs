@@ -1,6 +1,6 @@
 //! Packets from outside that belong to no two-way conversation: what they are, and what turns out to be none.
 
-use super::{Context, Partition, Segment};
+use super::{Context, Partition, Segment, source_of};
 use crate::flow::Volume;
 use crate::flow::key::{is_echo_reply, is_echo_request};
 use crate::flow::pending::Talk;
@@ -20,10 +20,10 @@ impl Partition {
         place: Option<u8>,
     ) {
         if packet.marks.any(Marks::FRAGMENT) {
-            self.count_stray(cx, packet, direction, place, StrayKind::Fragment);
+            self.count_stray(cx, packet, direction, place, StrayKind::Fragment, source_of(cx, packet));
         }
         if is_echo_request(packet) {
-            self.count_stray(cx, packet, direction, place, StrayKind::EchoRequest);
+            self.count_stray(cx, packet, direction, place, StrayKind::EchoRequest, source_of(cx, packet));
         }
     }
 
@@ -52,7 +52,7 @@ impl Partition {
         }
         let asked = || self.asked.contains(segment.pair_hash, side.other());
         if let Some(kind) = StrayKind::of(packet, asked) {
-            self.count_stray(cx, packet, direction, segment.place, kind);
+            self.count_stray(cx, packet, direction, segment.place, kind, segment.source);
         }
     }
 
@@ -63,18 +63,18 @@ impl Partition {
         direction: Direction,
         place: Option<u8>,
         kind: StrayKind,
+        source: u64,
     ) {
         let Direction::Inbound(site) = direction else {
-            if cx.policy.is_learning() && direction != Direction::Internal {
-                let source = source_hash(cx.seed, packet.source.source_unit());
-                if let Some(stray) = self.heavy.stray(packet.destination, kind) {
-                    stray.volume.count(packet.wire_len);
-                    stray.sources.insert(source);
-                }
+            if cx.policy.is_learning()
+                && direction != Direction::Internal
+                && let Some(stray) = self.heavy.stray(packet.destination, kind)
+            {
+                stray.volume.count(packet.wire_len);
+                stray.sources.insert(source);
             }
             return;
         };
-        let source = source_hash(cx.seed, packet.source.source_unit());
         let mut new = true;
         if let Some(at) = place {
             let stray = cx.hosts.stray(self.places.get(at).host(), kind);

@@ -1,14 +1,15 @@
 //! Packets without a flow: one-way talk, handshakes under way, and what earns an entry.
 
-use super::{Context, Partition, Segment, count_source, report, short};
+use super::{Context, Partition, Segment, count_source, report, short, source_of};
 use crate::flow::cohort::{Event, Handshake, Opening, Syn, Tuple};
 use crate::flow::entry::{Flow, State};
 use crate::flow::key::Side;
 use crate::flow::limits::micros32;
 use crate::flow::pending::Talk;
+use crate::flow::quic;
 use crate::flow::table::reschedule;
 use crate::flow::tcp::{self, Step};
-use crate::packet::{Marks, Packet, Protocol, TcpFlags};
+use crate::packet::{Packet, Protocol, TcpFlags};
 use crate::policy::Direction;
 
 impl Partition {
@@ -17,7 +18,8 @@ impl Partition {
         let direction = cx.policy.direction(packet.source, packet.destination);
         segment.place = self.count(cx, packet, direction, None, 0);
         self.count_always(cx, packet, direction, segment.place);
-        count_source(cx, packet, direction);
+        segment.source = source_of(cx, packet);
+        count_source(cx, direction, segment.source);
         if packet.protocol == Protocol::TCP && !packet.is_tcp() {
             // Cut before its flags: neither the talk nor the handshake can be known.
             cx.counts.unanswered += 1;
@@ -47,6 +49,8 @@ impl Partition {
         let found = self.pending.find(segment.hash);
         let known = found.map(|id| self.pending.get(id)).filter(|talk| !talk.is_stale(now));
         let mut talk = known.unwrap_or_else(|| Talk::begin(side, now));
+        self.take_attempt(segment, known.is_none() && !finished, talk.first_side());
+        let opened = talk.has(Talk::QUIC);
         let step = match packet.is_tcp() {
             true if finished => Step::AdmitProven,
             true => tcp::step(&mut talk, packet, side),
@@ -55,6 +59,9 @@ impl Partition {
         match (step, found) {
             (Step::Wait, _) => {
                 self.count_sidedness(cx, &mut talk, segment, direction);
+                if talk.has(Talk::QUIC) && !opened {
+                    self.count_quic(cx, segment, direction);
+                }
                 talk.count(side, packet.wire_len);
                 match found {
                     Some(id) => self.pending.set(id, talk),
@@ -65,6 +72,12 @@ impl Partition {
             (_, None) => {}
         }
         (step, talk)
+    }
+
+    fn count_quic(&self, cx: &mut Context<'_>, segment: &Segment<'_>, direction: Direction) {
+        if let Some(at) = segment.place.filter(|_| matches!(direction, Direction::Inbound(_))) {
+            self.host(cx, at).quic.opened += 1;
+        }
     }
 
     /// Counts what tells a one-sided capture from a two-sided one, once a conversation.
@@ -157,6 +170,7 @@ impl Partition {
         flow.set_border(cx.policy.site_of(key.low), cx.policy.site_of(key.high), cx.epoch);
         flow.place = segment.place.unwrap_or(0);
         flow.set(if finished { State::HANDSHAKE } else { 0 });
+        flow.set(if talk.has(Talk::QUIC) && !packet.is_tcp() { State::QUIC } else { 0 });
         let Some(id) = self.enter(cx, flow, segment.now()) else {
             self.refuse(cx, &flow, segment, finished);
             return;
@@ -168,16 +182,19 @@ impl Partition {
         self.table.get_mut(id).count(packet, side);
         if packet.is_tcp() {
             cx.counts.data_segments += u64::from(segment.is_data());
-            self.follow(cx, id, segment, finished);
-        } else if packet.payload_len > 0 {
-            self.table.get_mut(id).set(State::of(State::PAYLOAD, side));
+            self.follow(cx, id, segment, finished, 0);
+        } else {
+            if let Some(at) = self.server_place(&flow, segment).filter(|_| flow.has(State::QUIC)) {
+                self.host(cx, at).quic.answered += 1;
+            }
+            self.take_datagram(cx, id, segment);
         }
         reschedule(&mut self.table, id, cx.timeouts);
     }
 }
 
 /// Takes a packet of a protocol without handshakes: a reply makes a two-way exchange. That earns probation and proves no
-/// address, QUIC included: its proof needs connection ids, which are not decoded.
+/// address, not even of QUIC, whose proof comes with the client's next flight.
 fn exchange(talk: &mut Talk, packet: &Packet, side: Side) -> Step {
     if side != talk.first_side() {
         return Step::Admit;
@@ -185,8 +202,9 @@ fn exchange(talk: &mut Talk, packet: &Packet, side: Side) -> Step {
     if packet.payload_len > 0 {
         talk.set(Talk::FIRST_PAYLOAD);
     }
-    if packet.marks.any(Marks::QUIC_INITIAL) {
+    if quic::opens(packet) && !talk.has(Talk::QUIC) {
         talk.set(Talk::QUIC);
+        talk.number = packet.sequence;
     }
     Step::Wait
 }

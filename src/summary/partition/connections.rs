@@ -1,0 +1,108 @@
+//! Verified connections to protected hosts while they are open: who sends nothing, who keeps the server waiting, who does
+//! not read. What began is remembered in the flow, so that it ends exactly once, whatever ends it.
+
+use super::{Context, Partition, Segment};
+use crate::flow::entry::{Flow, State};
+use crate::flow::table::FlowId;
+use crate::packet::TcpFlags;
+use crate::summary::ConnectionTick;
+
+impl Partition {
+    /// Counts a verified connection as open at the host with place `at`.
+    pub(super) fn open_connection(&mut self, id: FlowId, at: u8) {
+        self.table.get_mut(id).set(State::COUNTED);
+        self.places.get_mut(at).connections += 1;
+    }
+
+    /// Follows an open TCP connection by one segment that came after `idle_us` of silence.
+    pub(super) fn watch_connection(&mut self, cx: &mut Context<'_>, id: FlowId, segment: &Segment<'_>, idle_us: u32) {
+        let (packet, flow) = (segment.packet, self.table.get_mut(id));
+        let asks = segment.side == flow.originator();
+        let repeated = flow.sequence_end[segment.side.index()] == packet.sequence_end();
+        let (mut begins, mut ends) = (0, 0);
+        if segment.is_data() && !repeated {
+            if !asks {
+                flow.hear_server();
+                ends |= State::WAITING;
+            } else if flow.hear_client(packet.payload_len, idle_us) {
+                begins |= State::WAITING;
+            }
+        }
+        if asks && packet.flags.0 & (TcpFlags::SYN | TcpFlags::RST) == 0 {
+            let closed = packet.window == 0 && flow.has(State::of(State::PAYLOAD, segment.side.other()));
+            begins |= if closed { State::BLOCKED } else { 0 };
+            ends |= if packet.window > 0 { State::BLOCKED } else { 0 };
+        }
+        self.turn_connection(cx, id, begins, ends);
+    }
+
+    /// Judges an open connection that has come to an age of five or ten seconds.
+    pub(super) fn age_connection(&mut self, cx: &mut Context<'_>, id: FlowId, ripe: bool, of_age: bool) {
+        let flow = self.table.get_mut(id);
+        if !flow.is_tcp() || !flow.has(State::COUNTED) {
+            return;
+        }
+        if ripe && flow.awaits_ripeness() {
+            flow.set(State::RIPE);
+            let flow = *flow;
+            self.connection(cx, &flow, |counts| ripen(counts, &flow));
+        }
+        if of_age && self.table.get(id).awaits_settlement() && self.table.get(id).has_no_request() {
+            self.turn_connection(cx, id, State::WAITING, 0);
+        }
+    }
+
+    /// Counts the end of a connection, unless it was counted or never was open.
+    pub(super) fn close_connection(&mut self, cx: &mut Context<'_>, flow: &mut Flow) {
+        if !flow.has(State::COUNTED) {
+            return;
+        }
+        let before = *flow;
+        flow.state &= !(State::COUNTED | State::WAITING | State::BLOCKED);
+        self.connection(cx, &before, |counts| {
+            if before.awaits_ripeness() {
+                ripen(counts, &before);
+            }
+            counts.ended += 1;
+            counts.waiting_ended += u32::from(before.has(State::WAITING));
+            counts.blocked_ended += u32::from(before.has(State::BLOCKED));
+        });
+        if let Some(at) = self.responder_place(&before) {
+            self.places.get_mut(at).end_connection();
+        }
+    }
+
+    /// Sets and clears [`State::WAITING`] and [`State::BLOCKED`], and counts what changed.
+    fn turn_connection(&mut self, cx: &mut Context<'_>, id: FlowId, begins: u32, ends: u32) {
+        let flow = self.table.get_mut(id);
+        let (begins, ends) = (begins & !flow.state, ends & flow.state);
+        if begins | ends == 0 {
+            return;
+        }
+        flow.state = flow.state & !ends | begins;
+        let flow = *flow;
+        let count = |bits: u32, bit: u32| u32::from(bits & bit != 0);
+        self.connection(cx, &flow, |counts| {
+            counts.waiting_began += count(begins, State::WAITING);
+            counts.waiting_ended += count(ends, State::WAITING);
+            counts.blocked_began += count(begins, State::BLOCKED);
+            counts.blocked_ended += count(ends, State::BLOCKED);
+        });
+    }
+
+    fn connection(&mut self, cx: &mut Context<'_>, flow: &Flow, count: impl FnOnce(&mut ConnectionTick)) {
+        if let Some(at) = self.responder_place(flow) {
+            count(&mut self.host(cx, at).connections);
+        }
+    }
+
+    /// Returns the place of the host that a connection was opened to; it has one while any connection to it is open.
+    fn responder_place(&self, flow: &Flow) -> Option<u8> {
+        self.places.known(flow.key.address(flow.originator().other()), flow.place)
+    }
+}
+
+fn ripen(counts: &mut ConnectionTick, flow: &Flow) {
+    counts.ripe += 1;
+    counts.empty += u32::from(!flow.has(State::of(State::PAYLOAD, flow.originator())));
+}
