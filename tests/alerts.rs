@@ -165,6 +165,7 @@ fn every_figure_and_caveat_becomes_a_sentence() {
         text if text.ends_with("_seconds") => figure(name, 42.5, Some(0.4), None),
         text if text.ends_with("_ratio") => figure(name, 4.1, Some(1.5), None),
         text if text.ends_with("_count") => figure(name, 63_017.0, Some(4_096.0), None),
+        text if text.ends_with("_port") => figure(name, 11_211.0, None, None),
         text if text.ends_with("_nats") => figure(name, -5.25, None, None),
         _ => figure(name, 5_412.3, Some(611.0), None),
     };
@@ -175,8 +176,9 @@ fn every_figure_and_caveat_becomes_a_sentence() {
         ..flood(2.0)
     };
     let evidence = &short_life(all)[0].evidence;
-    // The share of known visitors stands in the sentence of the new ones; the origins have one of their own.
-    assert_eq!(evidence.len(), FigureName::ALL.len() - 1 + Caveat::ALL.len() + 1);
+    // The share of known visitors stands in the sentence of the new ones, that of a reflector in the sentence of its port;
+    // the origins have one of their own.
+    assert_eq!(evidence.len(), FigureName::ALL.len() - 2 + Caveat::ALL.len() + 1);
     assert!(evidence.iter().all(|sentence| sentence.ends_with('.')));
     insta::assert_snapshot!(evidence.join("\n"));
 }

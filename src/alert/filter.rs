@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 
 use crate::address::{Address, Prefix};
-use crate::detect::finding::{Finding, SourceShare, Target};
+use crate::detect::finding::{Figure, FigureName, Finding, SourceShare, Target};
 use crate::kind::AlertKind;
 use crate::packet::Protocol;
 
@@ -18,6 +18,11 @@ const FRAGMENT_V4: &str = "ip[6:2] & 0x3fff != 0";
 const LATER_FRAGMENT_V4: &str = "ip[6:2] & 0x1fff != 0";
 /// Matches a fragment of an IPv6 packet: the first extension header is the fragment header (RFC 8200 section 4.5).
 const FRAGMENT_V6: &str = "ip6[6] == 44";
+/// Matches ICMP of either family, behind the extension headers for hop-by-hop and destination options and routing as well
+/// (RFC 8200 section 4): libpcap looks at the first header only.
+const ICMP: &str = "(icmp or icmp6 or ip6[6] == 0 or ip6[6] == 43 or ip6[6] == 60)";
+/// Share of replies from one port from which the filter names it: with their fragments they are nearly all.
+const NEARLY_ALL: f64 = 0.97;
 /// Sources that a filter names at most.
 const MOST_SOURCES: usize = 20;
 
@@ -25,7 +30,7 @@ const MOST_SOURCES: usize = 20;
 #[must_use]
 pub fn of(finding: &Finding) -> String {
     let sources = if finding.spoofed { &[][..] } else { &finding.sources[..] };
-    tagged_or_not(&packets(finding.kind, &finding.target, sources))
+    tagged_or_not(&packets(finding, sources))
 }
 
 fn tagged_or_not(packets: &str) -> String {
@@ -36,18 +41,26 @@ fn tagged_or_not(packets: &str) -> String {
 }
 
 /// Selects the packets as they look without tags.
-fn packets(kind: AlertKind, target: &Target, sources: &[SourceShare]) -> String {
+fn packets(finding: &Finding, sources: &[SourceShare]) -> String {
     use AlertKind as K;
-    let terms = match kind {
+    let target = &finding.target;
+    let terms = match finding.kind {
         K::SensorBlind => vec![],
         K::Exfiltration | K::NewOutbound | K::Beacon => {
             vec![place("src", target), transport("port", target.protocol, target.port)]
         }
         K::SynFlood => vec![place("dst", target), syn(target)],
         K::TcpFlagFlood => vec![place("dst", target), out_of_state(target)],
-        K::IcmpFlood => vec![place("dst", target), "(icmp or icmp6)".to_owned()],
+        K::IcmpFlood => vec![place("dst", target), ICMP.to_owned()],
         K::FragmentFlood => vec![place("dst", target), format!("({FRAGMENT_V4} or {FRAGMENT_V6})")],
-        K::UdpFlood | K::Amplification => vec![place("dst", target), datagrams(target.port)],
+        K::UdpFlood if finding.figures.iter().any(|f| f.name == FigureName::OtherProtocolPerSecond) => {
+            vec![place("dst", target), "not (tcp or udp or icmp or icmp6)".to_owned()]
+        }
+        K::UdpFlood => vec![place("dst", target), datagrams("dst", target.port)],
+        K::Amplification => vec![place("dst", target), replies(finding)],
+        K::CarpetBombing if target.protocol == Some(Protocol::UDP) => {
+            vec![place("dst", target), datagrams("dst", target.port)]
+        }
         K::PortScan | K::HostSweep | K::BruteForce => {
             vec![place("dst", target), transport("dst port", target.protocol, target.port), any_of(sources, target)]
         }
@@ -70,7 +83,7 @@ fn transport(port_side: &str, protocol: Option<Protocol>, port: Option<u16>) -> 
         (Some(Protocol::UDP), Some(port)) => format!("udp {port_side} {port}"),
         (Some(Protocol::TCP), None) => "tcp".to_owned(),
         (Some(Protocol::UDP), None) => "udp".to_owned(),
-        (Some(Protocol::ICMP | Protocol::ICMPV6), _) => "(icmp or icmp6)".to_owned(),
+        (Some(Protocol::ICMP | Protocol::ICMPV6), _) => ICMP.to_owned(),
         (Some(Protocol(number)), _) => format!("(ip proto {number} or ip6 proto {number})"),
         (None, Some(port)) => format!("{port_side} {port}"),
         (None, None) => String::new(),
@@ -84,10 +97,10 @@ fn syn(target: &Target) -> String {
     families(target, v4, v6)
 }
 
-/// Segments that presuppose a connection: anything but an opening one.
+/// Segments that presuppose a connection: anything but an opening one, which is SYN without ACK, RST and FIN.
 fn out_of_state(target: &Target) -> String {
-    let v4 = "(tcp and tcp[tcpflags] & (tcp-syn|tcp-ack) != tcp-syn)";
-    let v6 = "(ip6[6] == 6 and ip6[53] & 0x12 != 2)";
+    let v4 = "(tcp and tcp[tcpflags] & (tcp-syn|tcp-ack|tcp-rst|tcp-fin) != tcp-syn)";
+    let v6 = "(ip6[6] == 6 and ip6[53] & 0x17 != 2)";
     families(target, v4, v6)
 }
 
@@ -106,11 +119,21 @@ fn families(target: &Target, v4: &str, v6: &str) -> String {
 }
 
 /// Datagrams, and the later fragments of large ones, which have no port.
-fn datagrams(port: Option<u16>) -> String {
+fn datagrams(side: &str, port: Option<u16>) -> String {
     port.map_or_else(
         || format!("(udp or {FRAGMENT_V6})"),
-        |port| format!("(udp dst port {port} or (ip proto 17 and {LATER_FRAGMENT_V4}) or {FRAGMENT_V6})"),
+        |port| format!("(udp {side} port {port} or (ip proto 17 and {LATER_FRAGMENT_V4}) or {FRAGMENT_V6})"),
     )
+}
+
+/// Replies from the service that reflects, where it is nearly always the same.
+fn replies(finding: &Finding) -> String {
+    let of = |name| finding.figures.iter().find(|figure| figure.name == name);
+    let alone = of(FigureName::ReflectorShare).is_some_and(|share| share.observed >= NEARLY_ALL);
+    match of(FigureName::ReflectorPort).filter(|_| alone).and_then(Figure::port) {
+        Some(port) => datagrams("src", Some(port)),
+        None => datagrams("dst", finding.target.port),
+    }
 }
 
 /// Names sources of the target's family: libpcap refuses an expression that no packet can match.

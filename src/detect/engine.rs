@@ -7,6 +7,7 @@ use crate::address::{Address, Prefix};
 use crate::capture::CaptureTick;
 use crate::country::Country;
 use crate::detect::budget::Lines;
+use crate::detect::carpet_bombing;
 use crate::detect::family::Families;
 use crate::detect::finding::Finding;
 use crate::detect::foreign_surge;
@@ -18,12 +19,12 @@ use crate::detect::watched::{Watched, WatchedSite, judge};
 use crate::hash::Seed;
 use crate::kind::AlertKind;
 use crate::policy::{Direction, Policy, SiteId};
-use crate::summary::{CohortRecord, Contact, ContactStage, HostTick, Summary};
+use crate::summary::{CohortRecord, Contact, ContactStage, Distinct, EndReason, FlowTick, HostTick, Summary, Volume};
 use crate::time::{Tick, Timestamp};
 use crate::window::foreign::Foreign;
 use crate::window::known::Known;
 use crate::window::scanners::Scanners;
-use crate::window::subject::Subject;
+use crate::window::subject::{Sidedness, Subject};
 
 /// Settings of all windows and detectors.
 #[derive(Clone, Debug)]
@@ -118,6 +119,8 @@ pub struct Engine {
     data_segments: (f64, f64),
     quiet_ticks: u32,
     first_tick: Option<Tick>,
+    /// From when connections can be told from segments of none.
+    connections_known_at: Option<Tick>,
     armed_at: Option<Tick>,
     judged_until: Option<Tick>,
     output: TickOutput,
@@ -128,6 +131,9 @@ const MOST_HOSTS: usize = 256;
 
 /// Ticks for which an attack colours its site after it last fired: ten seconds.
 const ATTACK_LINGERS: u64 = 40;
+
+/// Ticks until connections under way are known: a minute (DETECTION 0.2).
+const CONNECTIONS_TAKE: u64 = 240;
 
 /// A host unseen for so long may lose its place: fifteen minutes.
 const FORGET_AFTER: u64 = 3_600;
@@ -156,6 +162,7 @@ impl Engine {
             data_segments: (0.0, 0.0),
             quiet_ticks: 0,
             first_tick: None,
+            connections_known_at: None,
             armed_at: None,
             judged_until: None,
             output: TickOutput::default(),
@@ -173,6 +180,7 @@ impl Engine {
             self.restart(tick);
         }
         self.sensor.observe(capture);
+        self.note_lost_connections(tick, &summary.flows);
         self.roll_minute(tick);
         if self.policy.is_learning()
             && let Some(policy) = self.protection.observe(summary)
@@ -237,6 +245,12 @@ impl Engine {
         };
         vec![
             at_once("syn_flood"),
+            at_once("amplification"),
+            at_once("udp_flood"),
+            at_once("icmp_flood"),
+            at_once("fragment_flood"),
+            self.tcp_flag_flood_armed(),
+            self.carpet_bombing_armed(),
             needs_history("syn_surge"),
             foreign,
             needs_history("connection_exhaustion"),
@@ -245,6 +259,25 @@ impl Engine {
             needs_history("outage"),
             at_once("sensor_blind"),
         ]
+    }
+
+    fn tcp_flag_flood_armed(&self) -> Armed {
+        let now = self.judged_until.unwrap_or_default();
+        let since = self.connections_known_at.filter(|from| now >= *from);
+        let two_sided = self.hosts.values().any(|watched| watched.subject.sidedness() == Sidedness::TwoSided);
+        let why_not = match since {
+            None => Some("no minute passed without a start, a gap or a full flow table"),
+            Some(_) if !two_sided => Some("no host was seen to talk both ways"),
+            Some(_) => None,
+        };
+        let since = since.filter(|_| why_not.is_none()).map(Tick::start);
+        Armed { detector: "tcp_flag_flood", since, why_not: why_not.map(str::to_owned) }
+    }
+
+    fn carpet_bombing_armed(&self) -> Armed {
+        let since = self.first_tick.filter(|_| !self.sites.is_empty()).map(Tick::start);
+        let why_not = since.is_none().then(|| "no prefix of several hosts is protected: give --protect".to_owned());
+        Armed { detector: "carpet_bombing", since, why_not }
     }
 
     /// Returns what is protected now, learned hosts included.
@@ -263,9 +296,18 @@ impl Engine {
     /// Restarts windows and tests after a gap: what lies before it says nothing about what comes.
     fn restart(&mut self, tick: Tick) {
         self.sensor.restart();
+        self.connections_known_at = Some(tick.plus(CONNECTIONS_TAKE));
         for watched in self.hosts.values_mut().chain(self.sites.values_mut().map(|site| &mut site.watched)) {
             watched.subject.restart(tick);
             watched.foreign = foreign_surge::Memory::default();
+        }
+    }
+
+    /// Connections that were under way before the first frame, or that the flow table let go, look like segments of none.
+    fn note_lost_connections(&mut self, tick: Tick, flows: &FlowTick) {
+        let lost = flows.refused + flows.ended[EndReason::LackOfResources as usize] > 0;
+        if lost || self.connections_known_at.is_none() {
+            self.connections_known_at = Some(tick.plus(CONNECTIONS_TAKE));
         }
     }
 
@@ -315,7 +357,8 @@ impl Engine {
 
     fn observe_hosts(&mut self, summary: &Summary) {
         let tick = summary.tick;
-        for host in &summary.hosts {
+        let newly_protected = self.newly_protected(summary);
+        for host in summary.hosts.iter().chain(&newly_protected) {
             self.make_room(tick, host);
         }
         for record in &summary.cohorts {
@@ -333,10 +376,26 @@ impl Engine {
         let refused = summary.flows.cohort_refused > 0;
         let (home, idle) = (&self.home, HostTick::default());
         for (address, watched) in &mut self.hosts {
-            let host = summary.hosts.binary_search_by_key(address, |host| host.address).ok();
-            let host = host.map_or(&idle, |place| &summary.hosts[place]);
+            let of = |hosts: &'_ [HostTick]| hosts.binary_search_by_key(address, |host| host.address).ok();
+            let counted = of(&summary.hosts).map(|place| &summary.hosts[place]);
+            let host = counted.or_else(|| of(&newly_protected).map(|place| &newly_protected[place])).unwrap_or(&idle);
             watched.subject.observe(tick, host, refused, |country| home.contains(&country));
+            watched.subject.observe_strays(tick, host, &Distinct::default());
         }
+    }
+
+    /// Returns what came to hosts that are protected by now and of which the shards do not know that yet: a flood is no
+    /// reason to wait. Without what the host sent, they are judged as where only one direction is captured.
+    fn newly_protected(&self, summary: &Summary) -> Vec<HostTick> {
+        let known = |address| self.policy.site_of(address).is_some();
+        let hosts = summary.candidates.iter().filter(|candidate| known(candidate.address));
+        hosts
+            .map(|candidate| {
+                let inbound = Volume { packets: u64::from(candidate.packets), bytes: candidate.bytes };
+                let strays = candidate.strays.clone();
+                HostTick { address: candidate.address, inbound, udp_in: inbound, strays, ..HostTick::default() }
+            })
+            .collect()
     }
 
     fn observe_contact(&mut self, tick: Tick, contact: &Contact) {
@@ -397,11 +456,24 @@ impl Engine {
             let site = self.sites.entry(id).or_insert_with(|| WatchedSite::new(prefix, id, tick));
             site.count(prefix, host.inbound.packets);
         }
+        let mut targets: BTreeMap<SiteId, Distinct> = BTreeMap::new();
+        for site in summary.sites.iter().filter(|site| !site.strays.is_empty()) {
+            let prefixes = self.policy.sites().get(usize::from(site.site.0)).map_or(&[][..], |s| &s.prefixes[..]);
+            let Some(prefix) = prefixes.iter().find(|prefix| !prefix.is_host()) else { continue };
+            self.sites.entry(site.site).or_insert_with(|| WatchedSite::new(*prefix, site.site, tick));
+            targets.insert(site.site, site.stray_targets);
+            // The site knows of hosts without a place too.
+            let sum = sums.entry(site.site).or_default();
+            sum.strays.clone_from(&site.strays);
+            sum.inbound.packets = sum.inbound.packets.max(site.inbound.packets);
+        }
         let refused = summary.flows.cohort_refused > 0;
         let (home, idle) = (&self.home, HostTick::default());
         for (id, site) in &mut self.sites {
             let sum = sums.get(id).unwrap_or(&idle);
             site.watched.subject.observe(tick, sum, refused, |country| home.contains(&country));
+            let targets = targets.get(id).copied().unwrap_or_default();
+            site.watched.subject.observe_strays(tick, sum, &targets);
             site.choose_prefix();
         }
     }
@@ -428,10 +500,22 @@ impl Engine {
                 findings.push(finding);
             }
         }
-        for (site, WatchedSite { watched, speaks, .. }) in &mut self.sites {
+        for (site, WatchedSite { watched, speaks, carpets, .. }) in &mut self.sites {
             let capacity = configured_capacity(&self.settings, &self.policy, watched.subject.site);
             let view = View { capacity: capacity.or(Some(watched.capacity).filter(|c| *c > 0.0)), ..view.clone() };
-            for finding in judge(&view, watched) {
+            let mut found = judge(&view, watched);
+            let members = members(&self.hosts, &self.policy, *site);
+            if let Some(carpet) = carpet_bombing::detect(&view, &watched.subject, carpets, &mut found, &members) {
+                let score = scores.entry((carpet.kind.name(), *site)).or_default();
+                *score = score.max(carpet.ratio());
+                findings.push(carpet);
+            }
+            let name = self.policy.name(*site);
+            findings.retain(|finding| {
+                let of_host = finding.target.prefix.is_some_and(Prefix::is_host);
+                !(of_host && finding.target.site.as_ref() == Some(&name) && carpets.covers(finding.kind, tick))
+            });
+            for finding in found {
                 let own = loudest_in.get(&(finding.kind, *site)).copied().unwrap_or(0.0);
                 if speaks.allows(tick, &finding, own) {
                     findings.push(finding);
@@ -487,6 +571,7 @@ impl Engine {
             capacity: None,
             site_attacked: false,
             home_known: !self.home.is_empty(),
+            connections_known: self.connections_known_at.is_some_and(|from| tick >= from),
         }
     }
 
@@ -566,14 +651,23 @@ impl Engine {
                 sums.attack_low += first_syns * whole.situation.attack_low;
                 sums.attack_high += first_syns * whole.situation.attack_high;
             }
-            let attacked =
-                state.attacked || whole.is_some_and(|whole| whole.situation.flood || whole.situation.robotic);
+            let attacked = state.attacked || whole.is_some_and(|whole| whole.situation.is_attacked());
             sums.ticks += 1;
             sums.unhealthy_ticks += u32::from(state.unhealthy);
             sums.attack_ticks += u32::from(attacked);
             sums.usual_unknown |= state.syns_unknown > 0.1 * state.syns;
         }
     }
+}
+
+/// Returns the hosts of a site, each with the protected prefix it lies in.
+fn members<'a>(
+    hosts: &'a BTreeMap<Address, Watched>,
+    policy: &Policy,
+    site: SiteId,
+) -> Vec<carpet_bombing::Member<'a>> {
+    let of_site = hosts.iter().filter(|(_, watched)| watched.subject.site == site);
+    of_site.filter_map(|(address, watched)| Some((&watched.subject, policy.prefix_of(*address)?))).collect()
 }
 
 /// What the hosts of a site are in, in one tick.
@@ -588,7 +682,7 @@ struct SiteState {
 
 impl SiteState {
     fn add(&mut self, subject: &Subject, situation: &Situation) {
-        self.attacked |= situation.flood || situation.robotic || situation.exhausted;
+        self.attacked |= situation.is_attacked();
         self.unhealthy |= situation.unhealthy;
         self.syns += subject.syns.sum();
         if subject.syns.usual().is_none() {

@@ -124,8 +124,13 @@ fn sum(figure: &Figure, children: &[Finding]) -> Figure {
 /// Networks of several hosts overlap; sources too.
 fn adds_up(name: FigureName) -> bool {
     let text = name.name();
-    let distinct =
-        matches!(name, FigureName::NetworksCount | FigureName::IdleSourcesCount | FigureName::HeaviestSourceCount);
+    let distinct = matches!(
+        name,
+        FigureName::NetworksCount
+            | FigureName::SourcesCount
+            | FigureName::IdleSourcesCount
+            | FigureName::HeaviestSourceCount
+    );
     !distinct && (text.ends_with("_per_second") || text.ends_with("_count"))
 }
 

@@ -86,6 +86,38 @@ closed_set! {
         BlockedShare = "blocked_share",
         /// Packets a second.
         PacketsPerSecond = "packets_per_second",
+        /// Bits a second of the packets that are judged.
+        BitsPerSecond = "bits_per_second",
+        /// Datagrams a second that the host did not answer.
+        OneWayPerSecond = "one_way_per_second",
+        /// Share of inbound datagrams that the host did not answer.
+        OneWayShare = "one_way_share",
+        /// QUIC connections a second that clients began.
+        QuicOpenedPerSecond = "quic_opened_per_second",
+        /// Share of answered QUIC clients that did not go on.
+        QuicUnfinishedShare = "quic_unfinished_share",
+        /// Replies a second that the host did not ask for.
+        RepliesPerSecond = "replies_per_second",
+        /// Source port of most of those replies: which service reflects.
+        ReflectorPort = "reflector_port",
+        /// Share of those replies that come from that port.
+        ReflectorShare = "reflector_share",
+        /// ICMP messages a second.
+        IcmpPerSecond = "icmp_per_second",
+        /// Fragments a second.
+        FragmentsPerSecond = "fragments_per_second",
+        /// Share of inbound packets that are fragments.
+        FragmentShare = "fragment_share",
+        /// TCP segments a second that belong to no connection.
+        OutOfStatePerSecond = "out_of_state_per_second",
+        /// Share of inbound TCP segments that belong to no connection.
+        OutOfStateShare = "out_of_state_share",
+        /// Packets a second of protocols other than TCP, UDP and ICMP.
+        OtherProtocolPerSecond = "other_protocol_per_second",
+        /// Different senders within a second, estimated; a lower bound from several thousand.
+        SourcesCount = "sources_count",
+        /// Hosts of the prefix that are hit within a second, estimated.
+        TargetsCount = "targets_count",
         /// Share of frames lost before Vigie saw them.
         LostShare = "lost_share",
         /// Seconds without a frame.
@@ -104,6 +136,14 @@ pub struct Figure {
     pub expected: Option<f64>,
     /// 95 % interval of `observed`, where there is one.
     pub interval: Option<(f64, f64)>,
+}
+
+impl Figure {
+    /// Returns what was seen as a port, where it is one.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        u16::try_from(crate::window::whole(self.observed)).ok()
+    }
 }
 
 /// What is hit.
@@ -160,6 +200,8 @@ closed_set! {
         Unattributable = "unattributable",
         /// Handshakes are sampled.
         Sampled = "sampled",
+        /// The senders are reflectors, asked in the target's name by somebody else.
+        Reflectors = "reflectors",
         /// The crowd from abroad behaves like people.
         HumanLike = "human_like",
         /// The server answers hardly anything, so only the client side is judged.

@@ -34,7 +34,7 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     let mut finding = view.finding(AlertKind::Outage, subject, score, view.lines.subject.min(6.0));
     on_tcp(&mut finding, subject.leading_port());
     finding.gates_hold = true;
-    let attacked = situation.flood || situation.robotic || situation.exhausted || view.site_attacked;
+    let attacked = situation.is_attacked() || view.site_attacked;
     finding.severity = if attacked { Severity::Info } else { Severity::Warning };
     finding.verdict = Some(if attacked { situation.attack_verdict(view) } else { Verdict::Health });
     finding.confidence = 0.85;

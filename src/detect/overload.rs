@@ -54,7 +54,7 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     finding.gates_hold = backlog_full || accept_full;
     let hurts = unanswered >= HURTS || repeated_share >= HURTS;
     // What an attack on this host or a neighbour brings about is told by that attack's alert.
-    let attacked = situation.flood || situation.robotic || situation.exhausted || view.site_attacked;
+    let attacked = situation.is_attacked() || view.site_attacked;
     let dead = is_dead(subject, situation);
     finding.severity = if hurts && !attacked && !dead { Severity::Warning } else { Severity::Info };
     finding.verdict = Some(match (attacked, dead) {

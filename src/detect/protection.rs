@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::address::Address;
 use crate::country::Country;
 use crate::policy::{Policy, Site};
-use crate::summary::{Contact, ContactStage, Summary};
+use crate::summary::{Candidate as Heavy, Contact, ContactStage, Summary};
 use crate::time::Tick;
 
 /// Most hosts that are learned.
@@ -57,7 +57,7 @@ impl Protection {
                 (candidate.second, candidate.packets) = (second, 0);
             }
             candidate.packets += u64::from(heavy.packets);
-            if candidate.packets >= PACKETS_PER_SECOND {
+            if candidate.packets >= PACKETS_PER_SECOND && (is_unicast(heavy.address) || has_many_senders(heavy)) {
                 self.learn(heavy.address);
             }
         }
@@ -96,7 +96,7 @@ impl Protection {
     }
 
     fn learn(&mut self, address: Address) {
-        if self.learned.len() < MOST_HOSTS && !self.learned.contains(&address) && is_unicast(address) {
+        if self.learned.len() < MOST_HOSTS && !self.learned.contains(&address) {
             self.learned.push(address);
         }
     }
@@ -119,6 +119,12 @@ fn is_unicast(address: Address) -> bool {
     let ip = address.to_ip();
     let broadcast = matches!(ip, std::net::IpAddr::V4(v4) if v4.is_broadcast());
     !ip.is_multicast() && !ip.is_unspecified() && !broadcast
+}
+
+/// Tells whether so many send to an address without an answer that it is no multicast group, whatever its number: groups
+/// have few senders, and in anonymised captures addresses are scrambled.
+fn has_many_senders(heavy: &Heavy) -> bool {
+    heavy.strays.iter().any(|stray| stray.sources.estimate() >= 100.0)
 }
 
 /// Decides where home is.
@@ -187,7 +193,7 @@ impl HomeFinder {
 mod tests {
     use super::*;
     use crate::packet::Protocol;
-    use crate::summary::{Candidate as Heavy, Volume};
+    use crate::summary::Volume;
     use crate::time::Timestamp;
 
     fn contact(client: u32, server: [u8; 4], country: &str) -> Contact {

@@ -34,6 +34,9 @@ pub struct View {
     pub site_attacked: bool,
     /// Whether home countries are known.
     pub home_known: bool,
+    /// Whether connections under way can be told from segments of none: not in the first minute after a start or a gap, nor
+    /// for a minute after the flow table had to let connections go.
+    pub connections_known: bool,
 }
 
 impl View {
@@ -135,11 +138,19 @@ pub struct Situation {
     pub exhausted: bool,
     /// Verified connections a second beyond the usual share that carried nothing, while that fires.
     pub empty_excess: f64,
+    /// A flood of other packets than SYNs fires.
+    pub volumetric: bool,
     /// Demand is at least twice what is usual at most.
     pub rush: bool,
 }
 
 impl Situation {
+    /// Tells whether any attack fires.
+    #[must_use]
+    pub const fn is_attacked(&self) -> bool {
+        self.flood || self.volumetric || self.robotic || self.exhausted
+    }
+
     /// Returns the verdict on an attack found here: mixed when real demand would not have been borne either
     /// (DETECTION 4.4: L > 1.15 C; a rush, while no capacity was shown), attack otherwise.
     #[must_use]

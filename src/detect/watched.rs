@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::address::Prefix;
 use crate::detect::finding::Finding;
 use crate::detect::view::{Situation, View};
-use crate::detect::{exhaustion, foreign_surge, outage, overload, rush, syn_flood};
+use crate::detect::{carpet_bombing, exhaustion, flood, foreign_surge, outage, overload, rush, syn_flood};
 use crate::kind::AlertKind;
 use crate::policy::SiteId;
 use crate::time::Tick;
@@ -44,6 +44,7 @@ pub(super) struct WatchedSite {
     /// Packets to each of its prefixes, fading: the busiest one stands for the site in alerts.
     packets: Vec<(Prefix, f64)>,
     pub(super) speaks: Speaks,
+    pub(super) carpets: carpet_bombing::Memory,
 }
 
 /// When a site may speak: only of what none of its hosts shows by itself.
@@ -77,7 +78,12 @@ impl Speaks {
 
 impl WatchedSite {
     pub(super) fn new(prefix: Prefix, site: SiteId, tick: Tick) -> Self {
-        Self { watched: Watched::new(prefix, site, true, tick), packets: Vec::new(), speaks: Speaks::default() }
+        Self {
+            watched: Watched::new(prefix, site, true, tick),
+            packets: Vec::new(),
+            speaks: Speaks::default(),
+            carpets: carpet_bombing::Memory::default(),
+        }
     }
 
     pub(super) fn count(&mut self, prefix: Prefix, packets: u64) {
@@ -109,7 +115,8 @@ pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
         rush: situation.rush,
         ..Situation::default()
     };
-    let flood = syn_flood::detect(view, subject, situation);
+    let syn_flood = syn_flood::detect(view, subject, situation);
+    let floods = flood::detect(view, subject, situation);
     let overload = overload::detect(view, subject, situation);
     situation.robotic = false;
     situation.exhausted = false;
@@ -117,10 +124,11 @@ pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
     let exhausted = exhaustion::detect(view, subject, exhaustion, situation);
     let rush = rush::detect(view, subject, situation);
     let outage = outage::detect(view, subject, situation);
-    if situation.flood || situation.robotic || situation.exhausted {
+    if situation.is_attacked() {
         watched.attacked_at = Some(view.tick);
     }
-    let findings: Vec<Finding> = [flood, overload, foreign, exhausted, rush, outage].into_iter().flatten().collect();
+    let single = [syn_flood, overload, foreign, exhausted, rush, outage].into_iter().flatten();
+    let findings: Vec<Finding> = single.chain(floods).collect();
     let ratio = findings.iter().filter(|f| f.gates_hold).map(Finding::ratio).fold(0.0, f64::max);
     watched.subject.alarm_ratio = watched.subject.alarm_ratio.max(ratio);
     findings

@@ -240,6 +240,6 @@ const fn reservation(caveat: Caveat) -> Option<&'static str> {
         Caveat::Duplicates => Some("Packets were seen more than once; rates were corrected for it."),
         Caveat::EstimatesDiffer => Some("Two ways to estimate the attack share disagreed in part of the run."),
         Caveat::ServerSilent => Some("A server answered hardly anything, so only its clients' side could be judged."),
-        Caveat::Unattributable | Caveat::Sampled | Caveat::HumanLike => None,
+        Caveat::Unattributable | Caveat::Reflectors | Caveat::Sampled | Caveat::HumanLike => None,
     }
 }

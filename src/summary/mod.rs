@@ -22,7 +22,7 @@ mod sites;
 pub mod sketch;
 pub mod stray;
 
-pub use crate::flow::{AGES, Outcome, Volume};
+pub use crate::flow::{AGES, EndReason, Outcome, Volume};
 pub use probe::{Knock, Probe, ProbeOutcome};
 pub use shard::{Memory, Shard, ShardSettings};
 pub use stray::{Distinct, Stray, StrayKind};

@@ -12,12 +12,14 @@ pub mod known;
 pub mod level;
 pub mod negative_binomial;
 pub mod ports;
+pub mod quic;
 pub mod records;
 pub mod ring;
 pub mod scanners;
 pub mod series;
 pub mod shapes;
 pub mod spread;
+pub mod strays;
 pub mod subject;
 
 /// Rounds a count that was kept as a float; negative ones are zero.

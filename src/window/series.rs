@@ -29,6 +29,14 @@ impl RateSeries {
         }
     }
 
+    /// Takes one tick's count of which only `tested` is held against the envelope, or against `cold` events a second
+    /// while no level is known.
+    pub fn observe_part(&mut self, tick: Tick, count: u64, tested: u64, floor: f64, cold: f64, cap: f64) {
+        self.window.push(count);
+        let envelope = self.level.envelope(floor).unwrap_or(cold);
+        self.bank.observe_count(tick, tested as f64, envelope / TICKS_PER_SECOND as f64, cap);
+    }
+
     /// Learns from the window, once it is full, with a weight of 0 to 1.
     pub fn learn(&mut self, weight: f64) {
         if self.window.filled() == WINDOW {

@@ -3,7 +3,7 @@
 use crate::address::Prefix;
 use crate::country::Country;
 use crate::policy::SiteId;
-use crate::summary::{CohortTick, HostTick};
+use crate::summary::{CohortTick, Distinct, HostTick};
 use crate::time::{TICKS_PER_SECOND, Tick};
 use crate::window::clients::Clients;
 use crate::window::cohorts::Cohorts;
@@ -17,6 +17,7 @@ use crate::window::ring::Ring;
 use crate::window::series::{RateSeries, ShareSeries};
 use crate::window::shapes::Shapes;
 use crate::window::spread::Spread;
+use crate::window::strays::Strays;
 
 /// Smallest excess of connections that matters, a second (DETECTION 1.2).
 pub const RATE_FLOOR: f64 = 20.0;
@@ -86,6 +87,8 @@ pub struct Subject {
     pub connections: Connections,
     /// Clients whose connections lead to nothing.
     pub clients: Clients,
+    /// Packets without a conversation.
+    pub strays: Strays,
     /// Unfinished handshakes by second, a little over a minute: what is half-open on the server.
     pub half_open: Ring<63>,
     /// (served, first SYNs) by ten seconds, five minutes, the newest last.
@@ -131,6 +134,7 @@ impl Subject {
             shapes_home: Shapes::default(),
             connections: Connections::default(),
             clients: Clients::default(),
+            strays: Strays::default(),
             half_open: Ring::default(),
             history: std::collections::VecDeque::new(),
             alarm_ratio: 0.0,
@@ -144,6 +148,11 @@ impl Subject {
             first_byte_usual: [0; 16],
             ports: Ports::default(),
         }
+    }
+
+    /// Takes the stray packets of one tick, and the hosts they went to if there are several.
+    pub fn observe_strays(&mut self, tick: Tick, host: &HostTick, targets: &Distinct) {
+        self.strays.observe(tick, host, targets);
     }
 
     /// Takes one tick. `refused` tells that the sampler was full, so that its count of first SYNs is too low.
@@ -244,6 +253,7 @@ impl Subject {
         }
         self.foreign.learn(weight);
         self.connections.learn(weight);
+        self.strays.learn(weight);
         // What is usual must not become the outage or the flood that is compared with it.
         if weight > 0.0 {
             if self.history.len() == 30 {
@@ -316,6 +326,7 @@ impl Subject {
         self.spread.restart();
         self.foreign.restart(tick);
         self.connections.restart(tick);
+        self.strays.restart(tick);
         self.shapes_abroad.restart();
         self.shapes_home.restart();
         self.half_open.clear();

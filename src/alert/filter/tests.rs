@@ -204,9 +204,36 @@ fn a_datagram_flood_includes_fragments_which_have_no_port() {
 }
 
 #[test]
+fn a_reflection_is_selected_by_its_service_and_with_its_fragments() {
+    for (out, web) in [(OUT4, WEB4), (OUT6, WEB6)] {
+        let mut dns = finding(AlertKind::Amplification, web, None, Some(Protocol::UDP));
+        let of = |name, observed| Figure { name, observed, expected: None, interval: None };
+        dns.figures = vec![of(FigureName::ReflectorPort, 53.0), of(FigureName::ReflectorShare, 1.0)];
+        let replies = [(out, web, Carries::Udp(53, 4_444)), (out, web, Carries::Fragment(17))];
+        check(&dns, &replies, &[(out, web, Carries::Udp(4_444, 53)), (web, out, Carries::Udp(53, 4_444))]);
+        dns.figures[1].observed = 0.6;
+        check(&dns, &[(out, web, Carries::Udp(123, 4_444))], &[]);
+    }
+}
+
+#[test]
+fn icmp_behind_extension_headers_and_other_protocols_are_selected() {
+    let mut behind_options = vec![58, 0, 1, 4, 0, 0, 0, 0];
+    behind_options.extend([128, 0, 0, 0, 0, 1, 0, 1]);
+    let ping = (OUT6, WEB6, Carries::Raw(&behind_options, 60));
+    check(&finding(AlertKind::IcmpFlood, WEB6, None, Some(Protocol::ICMPV6)), &[ping], &[]);
+    for (out, web) in [(OUT4, WEB4), (OUT6, WEB6)] {
+        let mut gre = finding(AlertKind::UdpFlood, web, None, None);
+        let name = FigureName::OtherProtocolPerSecond;
+        gre.figures = vec![Figure { name, observed: 9e3, expected: None, interval: None }];
+        check(&gre, &[(out, web, Carries::Raw(&[0; 8], 47))], &[(out, web, Carries::Udp(1, 2))]);
+    }
+}
+
+#[test]
 fn segments_outside_connections_are_all_but_openings() {
     for (out, web) in [(OUT4, WEB4), (OUT6, WEB6)] {
-        let flags = [SYN_ACK, ACK, RST, RST | ACK, 0x18, 0];
+        let flags = [SYN_ACK, ACK, RST, RST | ACK, 0x18, 0, SYN | 0x01];
         let segments = flags.map(|flags| (out, web, Carries::Tcp(flags, 443, 50_000)));
         check(
             &finding(AlertKind::TcpFlagFlood, web, None, Some(Protocol::TCP)),

@@ -9,6 +9,8 @@ const N: Notation = Notation::ENGLISH;
 
 /// Behaviour evidence from which a crowd counts as robots, and below whose negative as people (DETECTION 4.2, FC-1).
 const BEHAVIOUR_LINE: f64 = 4.0;
+/// Different senders in a second up to which their number is an estimate (`summary::Distinct`).
+const MOST_SOURCES: f64 = 5_000.0;
 /// Countries that one sentence names.
 const MOST_COUNTRIES: usize = 5;
 
@@ -168,6 +170,64 @@ fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
         ),
         F::BlockedShare => format!("These are {} of the open connections{}.", percent(figure), at_most_share(figure)),
         F::PacketsPerSecond => format!("{} packets a second arrived{}.", N.figure(value), at_most_rate(figure)),
+        F::BitsPerSecond => format!(
+            "They carry {} a second{}.",
+            N.bits(value),
+            figure.expected.map(|usual| format!("; usual is at most {}", N.bits(usual))).unwrap_or_default()
+        ),
+        F::OneWayPerSecond => {
+            format!(
+                "{} datagrams a second arrived that the host did not answer{}.",
+                N.figure(value),
+                at_most_rate(figure)
+            )
+        }
+        F::OneWayShare => {
+            format!("{} of the datagrams got no answer{}.", percent(figure), at_most_share(figure))
+        }
+        F::QuicOpenedPerSecond => {
+            format!("Clients began {} QUIC connections a second{}.", N.figure(value), at_most_rate(figure))
+        }
+        F::QuicUnfinishedShare => format!(
+            "{} of the QUIC clients that the host answered never went on{}.",
+            percent(figure),
+            at_most_share(figure)
+        ),
+        F::RepliesPerSecond => format!(
+            "{} replies a second arrived that the host had not asked for{}.",
+            N.figure(value),
+            at_most_rate(figure)
+        ),
+        F::ReflectorPort => reflectors(figure, alert),
+        F::ReflectorShare if has(alert, F::ReflectorPort) => return None,
+        F::ReflectorShare => format!("{} of the replies come from one service.", percent(figure)),
+        F::IcmpPerSecond => {
+            format!("{} ICMP messages a second arrived{}.", N.figure(value), at_most_rate(figure))
+        }
+        F::FragmentsPerSecond => {
+            format!("{} fragments a second arrived{}.", N.figure(value), at_most_rate(figure))
+        }
+        F::FragmentShare => {
+            format!("{} of the packets are fragments{}.", percent(figure), at_most_share(figure))
+        }
+        F::OutOfStatePerSecond => {
+            format!("{} TCP segments a second belong to no connection{}.", N.figure(value), at_most_rate(figure))
+        }
+        F::OutOfStateShare => {
+            format!("{} of the inbound TCP segments belong to no connection{}.", percent(figure), at_most_share(figure))
+        }
+        F::OtherProtocolPerSecond => format!(
+            "{} packets a second arrived of protocols other than TCP, UDP and ICMP{}.",
+            N.figure(value),
+            at_most_rate(figure)
+        ),
+        F::SourcesCount if value >= MOST_SOURCES => {
+            format!("They bear more than {} different source addresses within a second.", N.figure(MOST_SOURCES))
+        }
+        F::SourcesCount => {
+            format!("They bear about {} different source addresses within a second.", N.figure(value))
+        }
+        F::TargetsCount => format!("About {} hosts are hit within a second.", N.figure(value)),
         F::LostShare => {
             format!("{} of the frames were lost before Vigie saw them{}.", percent(figure), at_most_share(figure))
         }
@@ -184,6 +244,17 @@ fn silent(figure: &Figure, alert: &Alert) -> String {
         |known| format!("; known visitors under the same load: {}", N.percent(known.observed)),
     );
     format!("{} of the handshakes of new visitors were neither finished, retried nor reset{control}.", percent(figure))
+}
+
+/// Names the service that reflects.
+fn reflectors(port: &Figure, alert: &Alert) -> String {
+    let share = alert.figures.iter().find(|figure| figure.name == FigureName::ReflectorShare);
+    let most = share.map_or_else(|| "Most".to_owned(), |share| N.percent(share.observed));
+    let number = N.limit(port.observed);
+    match port.port().and_then(super::service) {
+        Some(service) => format!("{most} of the replies come from {service} servers (UDP port {number})."),
+        None => format!("{most} of the replies come from UDP port {number}."),
+    }
 }
 
 fn behaviour(nats: f64) -> String {
@@ -231,6 +302,9 @@ const fn qualification(caveat: Caveat) -> &'static str {
         Caveat::Duplicates => "Frames are seen more than once at this capture point: rates are corrected for it.",
         Caveat::EstimatesDiffer => {
             "The two estimates of the attack share differ by more than 15 points: take the share with caution."
+        }
+        Caveat::Reflectors => {
+            "The senders are servers that somebody asked in the target's name: who that was cannot be told from here."
         }
         Caveat::Unattributable => "The addresses are unproven: the origin cannot be attributed.",
         Caveat::Sampled => "Handshakes were sampled: the figures are estimates.",

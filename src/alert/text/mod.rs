@@ -78,3 +78,34 @@ impl Language {
         }
     }
 }
+
+/// Names the service of a reflector's port (`summary::stray::REFLECTORS`); names are the same in every language.
+const fn service(port: u16) -> Option<&'static str> {
+    Some(match port {
+        17 => "QOTD",
+        19 => "CharGEN",
+        53 => "DNS",
+        69 => "TFTP",
+        111 => "portmap",
+        123 => "NTP",
+        137 => "NetBIOS",
+        161 => "SNMP",
+        177 => "XDMCP",
+        389 => "CLDAP",
+        443 => "QUIC",
+        520 => "RIP",
+        623 => "IPMI",
+        1_194 => "OpenVPN",
+        1_701 => "L2TP",
+        1_900 => "SSDP",
+        3_283 => "Apple Remote Desktop",
+        3_389 => "RDP",
+        3_702 => "WS-Discovery",
+        5_060 => "SIP",
+        5_353 => "mDNS",
+        5_683 => "CoAP",
+        11_211 => "memcached",
+        27_015 => "Steam",
+        _ => return None,
+    })
+}

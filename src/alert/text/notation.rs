@@ -49,6 +49,14 @@ impl Notation {
         format!("{}/s", self.figure(per_second))
     }
 
+    /// Writes bits with the prefix that fits: `340 kbit`, `2.1 Gbit`.
+    #[must_use]
+    pub fn bits(self, bits: f64) -> String {
+        let units = [(1e9, "Gbit"), (1e6, "Mbit"), (1e3, "kbit")];
+        let (size, unit) = units.into_iter().find(|(size, _)| bits >= *size).unwrap_or((1.0, "bit"));
+        format!("{} {unit}", self.figure(bits / size))
+    }
+
     /// Writes a share of 1 in percent: `8 %`, `0.4 %`, `99.7 %`.
     #[must_use]
     pub fn percent(self, share: f64) -> String {

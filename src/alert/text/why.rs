@@ -151,12 +151,37 @@ fn measure(alert: &Alert, over: bool) -> String {
             .or_else(|| {
                 of(FigureName::EmptyShare).map(|share| format!(": on {} nothing {is} sent", N.percent(share.observed)))
             }),
+        AlertKind::UdpFlood | AlertKind::FragmentFlood | AlertKind::IcmpFlood | AlertKind::TcpFlagFlood => rate(alert),
+        AlertKind::Amplification => of(FigureName::ReflectorPort)
+            .and_then(|figure| figure.port().and_then(super::service))
+            .map(|service| format!(", most of them from {service} servers"))
+            .map(|from| format!("{from}{}", rate(alert).unwrap_or_default())),
+        AlertKind::CarpetBombing => of(FigureName::TargetsCount)
+            .map(|hosts| format!(": about {} of them within a second", N.figure(hosts.observed))),
         AlertKind::SensorBlind => of(FigureName::LostShare)
             .map(|share| format!(": {} of it {is} lost", N.percent(share.observed)))
             .or_else(|| of(FigureName::SilentSeconds).map(|s| format!(": nothing for {}", N.duration(s.observed)))),
         _ => None,
     };
     figure.unwrap_or_default()
+}
+
+/// Returns bits a second, or else packets, as a clause.
+fn rate(alert: &Alert) -> Option<String> {
+    use FigureName as F;
+    let packets = [
+        F::OneWayPerSecond,
+        F::QuicOpenedPerSecond,
+        F::OtherProtocolPerSecond,
+        F::RepliesPerSecond,
+        F::IcmpPerSecond,
+        F::FragmentsPerSecond,
+        F::OutOfStatePerSecond,
+    ];
+    let of = |name| alert.figures.iter().find(|figure| figure.name == name);
+    let large = of(F::BitsPerSecond).filter(|bits| bits.observed >= 1e6);
+    let bits = large.map(|bits| format!(", {} a second", N.bits(bits.observed)));
+    bits.or_else(|| packets.into_iter().find_map(of).map(|rate| format!(", {}", N.rate(rate.observed))))
 }
 
 /// Returns what it is held to be, as a clause.

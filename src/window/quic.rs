@@ -1,0 +1,151 @@
+//! QUIC connections to one subject: of those the host answered, how many did the client go on with?
+//!
+//! What SYN-2 asks of TCP (DETECTION 2.3), asked of Initials: a client that was answered uses the connection id the host
+//! chose, a forged one never does (RFC 9000 section 8.1; Nawrocki et al. 2021). Opening, answer and proof come in ticks of
+//! their own, so answers are compared with the proofs of half a second later, over a second; each step of the test is a
+//! quarter of that second, so that overlapping seconds count once.
+
+use crate::summary::HostTick;
+use crate::time::Tick;
+use crate::window::cusum::STEP_CAP;
+use crate::window::ring::Ring;
+use crate::window::series::ShareSeries;
+
+/// Ticks an answered client has to go on: half a second.
+const LAG: usize = 2;
+
+/// Ticks over which answers and proofs are compared: a second.
+const SPAN: usize = 4;
+
+/// Share of answered clients that may stop before anything is known: aborted and raced connections (RFC 8305) are common.
+const STOPPING_AT_FIRST: f64 = 0.3;
+
+/// Connections a client proved before a host counts as one that serves QUIC.
+const SERVES: u64 = 20;
+
+/// The window.
+#[derive(Clone, Debug, Default)]
+pub struct Quic {
+    opened: Ring<40>,
+    answered: Ring<40>,
+    finished: Ring<40>,
+    initials: Ring<40>,
+    proved: u64,
+    unfinished: ShareSeries,
+}
+
+impl Quic {
+    /// Takes one tick and its Initial packets, retransmissions included.
+    pub fn observe(&mut self, tick: Tick, host: &HostTick, initials: u64) {
+        self.opened.push(u64::from(host.quic.opened));
+        self.answered.push(u64::from(host.quic.answered));
+        self.finished.push(u64::from(host.quic.finished));
+        self.initials.push(initials);
+        self.proved = self.proved.saturating_add(u64::from(host.quic.finished));
+        if self.answered.sum() == 0 {
+            // Nothing to explain: whatever begins, begins after this.
+            self.unfinished.restart(tick.next());
+        }
+        let (unfinished, answered) = self.compare(SPAN);
+        let (part, whole) = (unfinished / SPAN as f64, answered / SPAN as f64);
+        let usual = self.unfinished.level().envelope(STOPPING_AT_FIRST);
+        self.unfinished.observe(tick, part, whole, 1.0, Some(usual), STEP_CAP);
+    }
+
+    /// Returns how many of the answered clients of the `span` ticks that ended half a second ago did not go on, and how
+    /// many were answered.
+    fn compare(&self, span: usize) -> (f64, f64) {
+        let answered = self.answered.recent(span + LAG) - self.answered.recent(LAG);
+        let finished = self.finished.recent(span);
+        (answered.saturating_sub(finished) as f64, answered as f64)
+    }
+
+    /// Returns the share of answered clients that did not go on, over about two seconds; `None` for none answered.
+    #[must_use]
+    pub fn unfinished_share(&self) -> Option<f64> {
+        let (unfinished, answered) = self.compare(2 * SPAN);
+        (answered > 0.0).then(|| unfinished / answered)
+    }
+
+    /// Returns what share of answered clients usually stops, at most.
+    #[must_use]
+    pub fn usual_at_most(&self) -> f64 {
+        self.unfinished.level().envelope(STOPPING_AT_FIRST)
+    }
+
+    /// Returns connections opened a second.
+    #[must_use]
+    pub fn opened_per_second(&self) -> f64 {
+        self.opened.recent(SPAN) as f64
+    }
+
+    /// Returns Initial packets a second, retransmissions included.
+    #[must_use]
+    pub fn initials_per_second(&self) -> f64 {
+        self.initials.recent(SPAN) as f64
+    }
+
+    /// Returns how often a client sent its Initial on average over ten seconds: once where it is answered at once.
+    #[must_use]
+    pub fn tries(&self) -> f64 {
+        self.initials.sum() as f64 / (self.opened.sum() as f64).max(1.0)
+    }
+
+    /// Tells whether clients have proved that the host serves QUIC.
+    #[must_use]
+    pub const fn is_served(&self) -> bool {
+        self.proved >= SERVES
+    }
+
+    /// Returns the evidence that more clients stop than usual, in decades, and the first tick it explains.
+    #[must_use]
+    pub fn evidence(&self) -> (f64, Tick) {
+        (self.unfinished.decades(), self.unfinished.onset())
+    }
+
+    /// Learns with a weight of 0 to 1.
+    pub fn learn(&mut self, weight: f64) {
+        self.unfinished.learn(weight);
+    }
+
+    /// Restarts after a gap; the level stays.
+    pub fn restart(&mut self, tick: Tick) {
+        for ring in [&mut self.opened, &mut self.answered, &mut self.finished, &mut self.initials] {
+            ring.clear();
+        }
+        self.unfinished.restart(tick);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::summary::QuicTick;
+
+    fn run(quic: &mut Quic, ticks: std::ops::Range<u64>, opened: u32, answered: u32, finished: u32) {
+        for n in ticks {
+            let counts = QuicTick { opened, answered, finished };
+            quic.observe(Tick::new(n), &HostTick { quic: counts, ..HostTick::default() }, u64::from(opened));
+        }
+    }
+
+    #[test]
+    fn clients_that_go_on_are_no_evidence_even_when_their_number_leaps() {
+        let mut quic = Quic::default();
+        run(&mut quic, 0..40, 10, 10, 10);
+        // The first proofs of the crowd come two ticks after its openings.
+        run(&mut quic, 40..42, 200, 200, 10);
+        run(&mut quic, 42..80, 200, 200, 200);
+        assert!(quic.evidence().0 < 1.0, "{:?}", quic.evidence());
+        assert!(quic.is_served());
+    }
+
+    #[test]
+    fn answered_clients_that_stop_are_evidence_within_three_seconds() {
+        let mut quic = Quic::default();
+        run(&mut quic, 0..40, 10, 10, 10);
+        run(&mut quic, 40..52, 200, 200, 10);
+        assert!(quic.evidence().0 > 9.3, "{:?}", quic.evidence());
+        assert!(quic.unfinished_share().unwrap() > 0.9);
+    }
+}
