@@ -25,6 +25,7 @@ pub mod policy;
 pub mod report;
 pub mod scenario;
 pub mod source;
+pub mod state;
 pub mod summary;
 pub mod time;
 pub mod window;

@@ -21,8 +21,9 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("origin", &[]),
     ("flow", &["summary"]),
     ("summary", &["flow", "origin"]),
+    ("state", &[]),
     ("window", &["summary"]),
-    ("detect", &["window", "summary", "origin"]),
+    ("detect", &["window", "summary", "origin", "state"]),
     ("alert", &["detect"]),
     ("doctor", &["decode", "source"]),
     ("export", &["alert", "detect", "flow"]),
@@ -30,13 +31,13 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("report", &["alert", "detect", "decode"]),
     ("scenario", &[]),
     ("eval", &["alert", "decode", "detect", "flow", "origin", "pipeline", "scenario", "source"]),
-    ("pipeline", &["alert", "decode", "detect", "export", "flow", "origin", "report", "source", "summary"]),
-    ("config", &["alert", "detect", "export", "flow", "origin", "pipeline", "source", "summary"]),
+    ("pipeline", &["alert", "decode", "detect", "export", "flow", "origin", "report", "source", "state", "summary"]),
+    ("config", &["alert", "detect", "export", "flow", "origin", "pipeline", "source", "summary", "window"]),
     (
         "cli",
         &[
             "alert", "config", "detect", "doctor", "eval", "export", "flow", "origin", "pipeline", "report",
-            "scenario", "source", "summary",
+            "scenario", "source", "state", "summary",
         ],
     ),
 ];

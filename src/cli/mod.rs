@@ -7,6 +7,7 @@ mod check;
 mod config;
 mod doctor;
 mod eval;
+mod keeper;
 mod log;
 mod options;
 mod outputs;

@@ -58,6 +58,10 @@ pub(super) struct Options {
     #[arg(long, value_name = "N", help_heading = "Running")]
     threads: Option<String>,
 
+    /// Directory that keeps what was learned of usual traffic: read at the start, written at the end and while watching.
+    #[arg(long, value_name = "DIR", help_heading = "Running")]
+    state: Option<String>,
+
     /// File with the key of all hash tables, 32 hexadecimal digits, to repeat a live run exactly.
     #[arg(long, value_name = "FILE", help_heading = "Running")]
     seed_file: Option<String>,
@@ -89,6 +93,7 @@ impl Options {
             ("metrics", "--metrics", &self.metrics),
             ("format", "--format", &self.format),
             ("threads", "--threads", &self.threads),
+            ("state", "--state", &self.state),
             ("seed_file", "--seed-file", &self.seed_file),
         ]
         .into_iter()

@@ -7,15 +7,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::keeper::Keeper;
 use super::status::Status;
 use super::terminal::{Stream, complain};
 use crate::alert::{Alert, Event};
+use crate::detect::engine::Recalled;
 use crate::export::flows::FlowFile;
 use crate::export::{AlertSink, SinkError};
 use crate::flow::FlowRecord;
 use crate::kind::Severity;
 use crate::metrics::DeliveryOutcome;
 use crate::pipeline::{JudgedTick, Outlet};
+use crate::state::Sections;
 
 /// The outlet of a command.
 #[derive(Default)]
@@ -24,6 +27,7 @@ pub(super) struct Outputs {
     flows: Option<FlowFile>,
     flows_failed: bool,
     status: Option<Status>,
+    keeper: Option<Keeper>,
     /// Alerts are told on the terminal as they come.
     told: Option<Stream>,
     stop: Arc<AtomicBool>,
@@ -69,6 +73,11 @@ impl Outputs {
         self.status = Some(status);
     }
 
+    /// Keeps what is learned.
+    pub(super) fn set_keeper(&mut self, keeper: Keeper) {
+        self.keeper = Some(keeper);
+    }
+
     /// Tells alerts on the terminal as they come.
     pub(super) fn tell(&mut self, stream: Stream) {
         self.told = Some(stream);
@@ -92,6 +101,7 @@ impl Outputs {
         {
             self.faults.push(error.to_string());
         }
+        self.faults.extend(self.keeper.take().and_then(Keeper::finish));
         for sink in self.sinks.iter().filter(|sink| sink.refused > 0) {
             self.faults.push(format!("{} alert lines could not be written to {}", sink.refused, sink.sink.name()));
         }
@@ -169,6 +179,12 @@ impl Outlet for Outputs {
                 self.show(alert, &line);
             }
             Err(error) => self.faults.push(format!("alert {} cannot be written as JSON: {error}", alert.id)),
+        }
+    }
+
+    fn keep(&mut self, sections: Sections, recalled: &Recalled, is_last: bool) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.keep(sections, recalled, is_last);
         }
     }
 

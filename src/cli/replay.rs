@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 
+use super::keeper::Opened;
 use super::options::{Options, one};
 use super::progress::Watched;
 use super::session::{Mode, Session, Wanted};
@@ -51,11 +52,12 @@ impl Replay {
         let stop = signals::stop_flag()?;
         // Inputs first: a capture that is not there must not cost the alerts of the last run.
         let files = open_files(&self.captures, FileOptions { stop: Some(Arc::clone(&stop)) })?;
-        let seed = config.seed_file.as_deref().map_or_else(|| Ok(Seed::default()), seed::read)?;
+        let state = Opened::open(&config)?;
+        let seed = seed::choose(&config, state.as_ref(), Seed::default)?;
 
         let inputs: Vec<String> = self.captures.iter().map(|path| path.display().to_string()).collect();
         let name = label(&inputs);
-        let wanted = Wanted { mode: Mode::Replay, seed, inputs, sources: vec![name.clone()] };
+        let wanted = Wanted { mode: Mode::Replay, seed, inputs, sources: vec![name.clone()], state };
         let session = Session::open(&config, wanted, verbosity, Arc::clone(&stop))?;
         let frames = pace(Watched::new(files, !verbosity.quiet), config.speed, stop);
         session.run(vec![Source { name, frames }])

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
+use super::keeper::Opened;
+use crate::config::Config;
 use crate::hash::Seed;
 
 /// Digits in a seed file.
@@ -25,6 +27,17 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Seed> {
     let bytes = number.to_be_bytes();
     let half = |at: usize| bytes[at..at + 8].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
     Ok(Seed([half(0), half(8)]))
+}
+
+/// Chooses the seed: that of the file, else that under which the state was kept, else a `fresh` one.
+///
+/// # Errors
+/// When the file cannot be read or holds something else.
+pub(super) fn choose(config: &Config, state: Option<&Opened>, fresh: impl FnOnce() -> Seed) -> anyhow::Result<Seed> {
+    match &config.seed_file {
+        Some(path) => read(path),
+        None => Ok(state.and_then(Opened::seed).unwrap_or_else(fresh)),
+    }
 }
 
 /// Draws a seed that nobody outside can know. The standard library keys its own tables from the system's random source,

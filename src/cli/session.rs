@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
+use super::keeper::Opened;
 use super::outputs::Outputs;
 use super::status::Status;
 use super::terminal::{Stream, complain};
@@ -24,7 +25,7 @@ use crate::hash::Seed;
 use crate::kind::Severity;
 use crate::metrics::Metrics;
 use crate::origin::Origins;
-use crate::pipeline::{self, RunOutcome, Source};
+use crate::pipeline::{self, Keep, RunOutcome, Source};
 use crate::report::{self, OriginTotal, ProtectedSite, RunReport};
 
 /// Where `watch` serves metrics unless told otherwise.
@@ -52,6 +53,8 @@ pub(super) struct Wanted {
     pub(super) inputs: Vec<String>,
     /// The name of each source, in their order.
     pub(super) sources: Vec<String>,
+    /// What an earlier run has learned, and where it is kept.
+    pub(super) state: Option<Opened>,
 }
 
 /// A run that is ready to start.
@@ -79,7 +82,7 @@ impl Session {
         verbosity: Verbosity,
         stop: Arc<AtomicBool>,
     ) -> anyhow::Result<Self> {
-        let Wanted { mode, seed, inputs, sources } = wanted;
+        let Wanted { mode, seed, inputs, sources, state } = wanted;
         let live = mode == Mode::Watch;
         refuse_inputs_as_outputs(config, &inputs)?;
         let origins = Arc::new(Origins::load(&config.origins())?);
@@ -102,7 +105,18 @@ impl Session {
         if live && !verbosity.quiet && config.format == Format::Text {
             outputs.tell(stream);
         }
+        let recall = state.as_ref().and_then(|state| state.sections.clone());
+        let keep = match (&state, mode) {
+            (None, _) => Keep::Never,
+            (Some(_), Mode::Replay) => Keep::AtEnd,
+            (Some(_), Mode::Watch) => Keep::Every(config.state_every),
+        };
+        if let Some(state) = state {
+            outputs.set_keeper(state.keeper());
+        }
         let settings = pipeline::Settings {
+            recall,
+            keep,
             threads: config.threads,
             live,
             shard: config.shard(seed, live),

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 
 use clap::Args;
 
+use super::keeper::Opened;
 use super::options::{Options, one};
 use super::session::{Mode, Session, Wanted};
 use super::{Exit, Verbosity, seed, signals};
@@ -41,12 +42,13 @@ impl Watch {
     /// Captures until a signal.
     pub(super) fn run(self, verbosity: Verbosity) -> anyhow::Result<Exit> {
         let config = self.options.load(one("ring_size", "--ring-size", self.ring_size.as_ref()))?;
-        let seed = config.seed_file.as_deref().map_or_else(|| Ok(seed::random()), seed::read)?;
         let stop = signals::stop_flag()?;
         // Interfaces first: one that is not there must not cost the alerts of the last run.
         let sources = self.sources(&config)?;
+        let state = Opened::open(&config)?;
+        let seed = seed::choose(&config, state.as_ref(), seed::random)?;
         let names = sources.iter().map(|source| source.name.clone()).collect();
-        let wanted = Wanted { mode: Mode::Watch, seed, inputs: self.interfaces.clone(), sources: names };
+        let wanted = Wanted { mode: Mode::Watch, seed, inputs: self.interfaces.clone(), sources: names, state };
         Session::open(&config, wanted, verbosity, stop)?.run(sources)
     }
 

@@ -7,6 +7,7 @@ use crate::hash::Seed;
 use crate::origin;
 use crate::policy::Policy;
 use crate::summary::ShardSettings;
+use crate::window::calendar::Calendar;
 
 impl Config {
     /// Returns what is protected; with nothing configured, traffic decides.
@@ -26,6 +27,10 @@ impl Config {
             capacity: self.site.iter().filter_map(|site| Some((site.name.clone(), site.capacity?))).collect(),
             backlog: self.backlog,
             proxies: self.proxies.clone(),
+            calendar: self.calendar(),
+            events: self.event.iter().map(|event| event.expected(&self.timezone.zone())).collect(),
+            expected_peak: self.site.iter().filter_map(|site| Some((site.name.clone(), site.expected_peak?))).collect(),
+            envelope_width: self.envelope_width,
         }
     }
 
@@ -58,6 +63,15 @@ impl Config {
     #[must_use]
     pub fn ring_bytes(&self) -> u32 {
         self.ring_size_mib.saturating_mul(1 << 20)
+    }
+
+    fn calendar(&self) -> Calendar {
+        Calendar {
+            zone: self.timezone.zone(),
+            holidays: self.holidays.iter().map(|holidays| (holidays.first, holidays.last)).collect(),
+            short_days: self.short_days.iter().map(|day| day.0).collect(),
+            weekend: self.weekend.iter().map(|day| day.0).collect(),
+        }
     }
 
     /// Returns home with the overseas codes that belong to it.

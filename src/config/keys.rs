@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::countries::Assigned;
+use super::schedule::EventEntry;
 use super::sites::{Protected, SiteEntry};
 use super::value::{Complaints, Item, Value};
 use super::{Config, Endpoint, Format, Overseas, Speed};
@@ -62,6 +63,46 @@ pub(super) const KEYS: &[Key] = &[
         variable: Some("VIGIE_PROXIES"),
         set: |config, item, complaints| config.proxies = item.as_each("a prefix such as 198.51.100.0/24", complaints),
         show: |config| Some(list(&config.proxies)),
+    },
+    Key {
+        name: "timezone",
+        variable: Some("VIGIE_TIMEZONE"),
+        set: |config, item, complaints| {
+            set(&mut config.timezone, item.as_each("a time zone such as Europe/Paris", complaints).pop());
+        },
+        show: |config| Some(quote(&config.timezone.to_string())),
+    },
+    Key {
+        name: "holidays",
+        variable: Some("VIGIE_HOLIDAYS"),
+        set: |config, item, complaints| config.holidays = item.as_each("a day such as 2026-11-11", complaints),
+        show: |config| Some(list(&config.holidays)),
+    },
+    Key {
+        name: "weekend",
+        variable: Some("VIGIE_WEEKEND"),
+        set: |config, item, complaints| config.weekend = item.as_each("a day such as sunday", complaints),
+        show: |config| Some(list(&config.weekend)),
+    },
+    Key {
+        name: "short_days",
+        variable: Some("VIGIE_SHORT_DAYS"),
+        set: |config, item, complaints| config.short_days = item.as_each("a day such as wednesday", complaints),
+        show: |config| Some(list(&config.short_days)),
+    },
+    Key {
+        name: "event",
+        variable: None,
+        set: |config, item, complaints| config.event = EventEntry::read(item, complaints),
+        show: |config| (!config.event.is_empty()).then(|| events(&config.event)),
+    },
+    Key {
+        name: "envelope_width",
+        variable: Some("VIGIE_ENVELOPE_WIDTH"),
+        set: |config, item, complaints| {
+            set(&mut config.envelope_width, item.as_number("a width in spreads", 2.0, 10.0, complaints));
+        },
+        show: |config| Some(config.envelope_width.to_string()),
     },
     Key {
         name: "backlog",
@@ -258,6 +299,20 @@ pub(super) const KEYS: &[Key] = &[
         set: |config, item, complaints| set_path(&mut config.seed_file, item, complaints),
         show: |config| path(config.seed_file.as_ref()),
     },
+    Key {
+        name: "state",
+        variable: Some("VIGIE_STATE"),
+        set: |config, item, complaints| set_path(&mut config.state, item, complaints),
+        show: |config| path(config.state.as_ref()),
+    },
+    Key {
+        name: "state_every_seconds",
+        variable: Some("VIGIE_STATE_EVERY_SECONDS"),
+        set: |config, item, complaints| {
+            set(&mut config.state_every, seconds(item, 10, 86_400, complaints));
+        },
+        show: |config| Some(config.state_every.as_secs().to_string()),
+    },
 ];
 
 fn set<T>(place: &mut T, value: Option<T>) {
@@ -362,8 +417,21 @@ fn sites(sites: &[SiteEntry]) -> String {
     let entries: Vec<String> = sites
         .iter()
         .map(|site| {
-            let capacity = site.capacity.map_or_else(String::new, |capacity| format!(", capacity = {capacity}"));
-            format!("{{ name = {}, prefixes = {}{capacity} }}", quote(&site.name), list(&site.prefixes))
+            let number =
+                |name, value: Option<f64>| value.map_or_else(String::new, |value| format!(", {name} = {value}"));
+            let (capacity, peak) = (number("capacity", site.capacity), number("expected_peak", site.expected_peak));
+            format!("{{ name = {}, prefixes = {}{capacity}{peak} }}", quote(&site.name), list(&site.prefixes))
+        })
+        .collect();
+    format!("[{}]", entries.join(", "))
+}
+
+fn events(events: &[EventEntry]) -> String {
+    let entries: Vec<String> = events
+        .iter()
+        .map(|event| {
+            let site = event.site.as_ref().map_or_else(String::new, |site| format!("site = {}, ", quote(site)));
+            format!("{{ {site}start = \"{}\", end = \"{}\", times = {} }}", event.start, event.end, event.times)
         })
         .collect();
     format!("[{}]", entries.join(", "))

@@ -8,6 +8,7 @@ mod countries;
 mod file;
 mod keys;
 mod mistakes;
+mod schedule;
 mod sites;
 mod suggest;
 mod value;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::address::Prefix;
 use crate::alert;
@@ -25,6 +27,7 @@ use crate::flow::Timeouts;
 use crate::policy::Site;
 
 pub use mistakes::{Mistake, Mistakes, Place};
+pub use schedule::{Day, EventEntry, Holidays, Written, Zone};
 pub use sites::{Protected, SiteEntry};
 pub use words::{Endpoint, Format, Overseas, Speed};
 
@@ -47,6 +50,18 @@ pub struct Config {
     pub site: Vec<SiteEntry>,
     /// Prefixes of proxies, CDNs and load balancers.
     pub proxies: Vec<Prefix>,
+    /// Where the users live: their time zone.
+    pub timezone: Zone,
+    /// Days on which they are free.
+    pub holidays: Vec<Holidays>,
+    /// Days of the week on which they are free.
+    pub weekend: Vec<Day>,
+    /// Days of the week that end early.
+    pub short_days: Vec<Day>,
+    /// Declared events.
+    pub event: Vec<EventEntry>,
+    /// Width of the envelope of volume, in spreads.
+    pub envelope_width: f64,
     /// Entries of the servers' SYN queue.
     pub backlog: u32,
     /// Warnings and criticals a week that chance may cause.
@@ -89,6 +104,10 @@ pub struct Config {
     pub ring_size_mib: u32,
     /// File that holds the key of all tables, 32 hexadecimal digits.
     pub seed_file: Option<PathBuf>,
+    /// Directory that keeps what was learned.
+    pub state: Option<PathBuf>,
+    /// How often it is saved while running live.
+    pub state_every: Duration,
 
     places: BTreeMap<&'static str, Place>,
 }
@@ -116,6 +135,7 @@ impl Config {
             config.take_flag(given, &mut mistakes);
         }
         config.compose_sites(&mut mistakes);
+        config.check_events(&mut mistakes);
         if mistakes.is_empty() { Ok(config) } else { Err(Mistakes(mistakes)) }
     }
 
@@ -195,6 +215,23 @@ impl Config {
         sites::compose(&self.protect, &self.site, (self.place("protect"), self.place("site")), mistakes)
     }
 
+    /// An event at a site that is not there would raise nothing.
+    fn check_events(&self, mistakes: &mut Vec<Mistake>) {
+        let sites = self.sites();
+        for event in &self.event {
+            if let Some(name) = event.site.as_deref().filter(|name| !sites.iter().any(|site| &*site.name == *name)) {
+                let text =
+                    format!("the event's site `{name}` is not protected: write a site's name, or no site for all");
+                mistakes.push(Mistake { place: self.place("event").clone(), text });
+            }
+            let zone = self.timezone.zone();
+            if event.end.at(&zone) <= event.start.at(&zone) {
+                let text = format!("the event ends at {}, not after its start {}", event.end, event.start);
+                mistakes.push(Mistake { place: self.place("event").clone(), text });
+            }
+        }
+    }
+
     /// Returns what is protected, as sites.
     #[must_use]
     pub fn sites(&self) -> Vec<Site> {
@@ -239,6 +276,12 @@ impl Default for Config {
             protect: Vec::new(),
             site: Vec::new(),
             proxies: Vec::new(),
+            timezone: Zone::default(),
+            holidays: Vec::new(),
+            weekend: engine.calendar.weekend.iter().copied().map(Day).collect(),
+            short_days: engine.calendar.short_days.iter().copied().map(Day).collect(),
+            event: Vec::new(),
+            envelope_width: engine.envelope_width,
             backlog: engine.backlog,
             false_alarms_per_week: engine.false_alarms_per_week,
             origin: Vec::new(),
@@ -260,6 +303,8 @@ impl Default for Config {
             fail_on_alert: false,
             ring_size_mib: crate::source::live::Settings::default().ring_bytes >> 20,
             seed_file: None,
+            state: None,
+            state_every: Duration::from_secs(300),
             places: BTreeMap::new(),
         }
     }

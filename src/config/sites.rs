@@ -26,6 +26,8 @@ pub struct SiteEntry {
     pub prefixes: Vec<Prefix>,
     /// Served connections a second it is known to bear.
     pub capacity: Option<f64>,
+    /// Connections a second it is expected to see at most, for the time in which nothing is known yet.
+    pub expected_peak: Option<f64>,
 }
 
 impl Protected {
@@ -52,7 +54,7 @@ impl Protected {
 
 impl SiteEntry {
     /// The keys of a `[[site]]`.
-    const KEYS: [&'static str; 3] = ["name", "prefixes", "capacity"];
+    const KEYS: [&'static str; 4] = ["name", "prefixes", "capacity", "expected_peak"];
 
     /// Reads the `[[site]]` tables.
     pub(super) fn read(item: &Item, complaints: &mut Complaints) -> Vec<Self> {
@@ -63,6 +65,9 @@ impl SiteEntry {
                 table.as_table(&Self::KEYS, complaints, |key, item, complaints| match key {
                     "name" => site.name = item.as_text("a site's name", complaints).unwrap_or_default().to_owned(),
                     "prefixes" => site.prefixes = item.as_each("a prefix such as 192.0.2.0/24", complaints),
+                    "expected_peak" => {
+                        site.expected_peak = item.as_number("connections a second", 0.1, 1e9, complaints);
+                    }
                     _ => site.capacity = item.as_number("connections a second", 0.1, 1e9, complaints),
                 });
                 if site.name.is_empty() {

@@ -1,5 +1,9 @@
 //! From merged summaries to findings: rolls the windows, runs the detectors, then lets the baselines learn.
 
+mod memory;
+
+pub use memory::{Fate, Recalled};
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,6 +16,7 @@ use crate::detect::family::Families;
 use crate::detect::finding::Finding;
 use crate::detect::foreign_surge;
 use crate::detect::minute::{MinuteSums, MinuteVerdict};
+use crate::detect::outlook::{self, Outlooks};
 use crate::detect::protection::{HomeFinder, Protection};
 use crate::detect::sensor_blind::SensorBlind;
 use crate::detect::view::{Situation, View};
@@ -21,8 +26,11 @@ use crate::kind::AlertKind;
 use crate::policy::{Direction, Policy, SiteId};
 use crate::summary::{CohortRecord, Contact, ContactStage, Distinct, EndReason, FlowTick, HostTick, Summary, Volume};
 use crate::time::{Tick, Timestamp};
+use crate::window::calendar::Calendar;
 use crate::window::foreign::Foreign;
 use crate::window::known::Known;
+use crate::window::level::WIDTH;
+use crate::window::outlook::ExpectedEvent;
 use crate::window::scanners::Scanners;
 use crate::window::subject::{Sidedness, Subject};
 
@@ -39,13 +47,31 @@ pub struct Settings {
     pub backlog: u32,
     /// Prefixes of proxies, CDNs and load balancers: no origin and no per-source tests for them.
     pub proxies: Vec<crate::address::Prefix>,
+    /// When the users come.
+    pub calendar: Calendar,
+    /// Declared events.
+    pub events: Vec<ExpectedEvent>,
+    /// Connections a second that a site is expected to see at most, by site name: used while nothing is known yet.
+    pub expected_peak: Vec<(String, f64)>,
+    /// Width of the envelope of volume in spreads (`z_env`, DETECTION 1.2).
+    pub envelope_width: f64,
 }
 
 impl Default for Settings {
     /// One false alarm a week (DETECTION 0.2); the SYN queue of a Linux server of the middle size (tcp(7),
     /// `tcp_max_syn_backlog`).
     fn default() -> Self {
-        Self { home: Vec::new(), false_alarms_per_week: 1.0, capacity: Vec::new(), backlog: 1_024, proxies: Vec::new() }
+        Self {
+            home: Vec::new(),
+            false_alarms_per_week: 1.0,
+            capacity: Vec::new(),
+            backlog: 1_024,
+            proxies: Vec::new(),
+            calendar: Calendar::default(),
+            events: Vec::new(),
+            expected_peak: Vec::new(),
+            envelope_width: WIDTH,
+        }
     }
 }
 
@@ -91,6 +117,8 @@ pub struct TickOutput {
     pub policy: Option<Arc<Policy>>,
     /// Alarm ratios, by detector and site.
     pub scores: Vec<Score>,
+    /// How known the baseline of each site is, 0 to 3; filled in every ten seconds.
+    pub phases: Vec<(Arc<str>, u8)>,
 }
 
 /// All windows and detectors of a run. One thread; floats begin here.
@@ -98,6 +126,7 @@ pub struct TickOutput {
 pub struct Engine {
     settings: Settings,
     lines: Lines,
+    outlooks: Outlooks,
     policy: Arc<Policy>,
     protection: Protection,
     home: Vec<Country>,
@@ -123,6 +152,11 @@ pub struct Engine {
     connections_known_at: Option<Tick>,
     armed_at: Option<Tick>,
     judged_until: Option<Tick>,
+    /// What was protected before anything was learned or recalled.
+    blank: Arc<Policy>,
+    recalled: Recalled,
+    /// What was recalled, until its age can be judged.
+    pending: Option<crate::state::Sections>,
     output: TickOutput,
 }
 
@@ -144,7 +178,11 @@ impl Engine {
     pub fn new(settings: Settings, policy: Arc<Policy>, seed: Seed) -> Self {
         Self {
             lines: Lines::new(&settings),
+            outlooks: Outlooks::new(&settings),
             home: settings.home.clone(),
+            blank: Arc::clone(&policy),
+            recalled: Recalled::default(),
+            pending: None,
             policy,
             protection: Protection::default(),
             home_finder: HomeFinder::default(),
@@ -173,9 +211,12 @@ impl Engine {
     /// Takes one tick, merged over all shards. Ticks come in order, without holes except where `capture.gap` is set.
     pub fn observe(&mut self, summary: &Summary, capture: &CaptureTick) -> &TickOutput {
         let tick = summary.tick;
+        self.output = TickOutput::default();
+        if self.first_tick.is_none() {
+            self.judge_recalled(tick);
+        }
         self.first_tick.get_or_insert(tick);
         self.judged_until = Some(tick);
-        self.output = TickOutput::default();
         if capture.gap {
             self.restart(tick);
         }
@@ -190,6 +231,9 @@ impl Engine {
         }
         self.find_home(summary);
         self.observe_sources(summary);
+        if self.outlooks.advance(tick) {
+            self.prepare_all(tick);
+        }
         self.observe_hosts(summary);
         self.observe_sites(summary);
         self.detect(tick, summary);
@@ -441,7 +485,9 @@ impl Engine {
             let Some(loser) = loser else { return };
             self.hosts.remove(&loser);
         }
-        self.hosts.insert(host.address, Watched::new(host.address.host_prefix(), site, false, tick));
+        let mut watched = Watched::new(host.address.host_prefix(), site, false, tick);
+        watched.subject.prepare(&self.outlooks.of(&self.policy, site, tick), &self.outlooks.lent(site));
+        self.hosts.insert(host.address, watched);
     }
 
     /// Sites are the sum of their hosts, for what no single host shows: a flood spread thin over a prefix, or the two
@@ -575,10 +621,21 @@ impl Engine {
         }
     }
 
+    /// Tells every subject what is to be expected of it.
+    fn prepare_all(&mut self, tick: Tick) {
+        for watched in self.hosts.values_mut().chain(self.sites.values_mut().map(|site| &mut site.watched)) {
+            let site = watched.subject.site;
+            watched.subject.prepare(&self.outlooks.of(&self.policy, site, tick), &self.outlooks.lent(site));
+        }
+    }
+
     /// Every ten seconds, each subject at its own tick of them so that the work is spread.
     fn learn(&mut self, tick: Tick) {
         if tick.closes_period(40) {
             self.measure_capacity();
+            self.outlooks.borrow(self.hosts.values());
+            let sites = self.sites.values().map(|site| &site.watched);
+            self.output.phases = outlook::phases(&self.policy, self.hosts.values(), sites);
         }
         let attacked = self.attacked_sites(tick);
         for (index, watched) in
@@ -591,7 +648,12 @@ impl Engine {
             watched.subject.shapes_abroad.roll(tick, quiet);
             watched.subject.shapes_home.roll(tick, quiet);
             if (tick.number() + index as u64).is_multiple_of(40) {
-                watched.subject.learn();
+                let (site, healthy) = (watched.subject.site, !attacked.contains(&watched.subject.site));
+                if watched.subject.learn(healthy && !watched.situation.unhealthy) {
+                    let (prefix, site) = (watched.subject.prefix, self.policy.name(site));
+                    tracing::info!(%prefix, %site, at = %tick.end(), "regime change accepted: a day of healthy traffic is becoming usual");
+                }
+                watched.subject.prepare(&self.outlooks.of(&self.policy, site, tick), &self.outlooks.lent(site));
                 if !watched.situation.unhealthy && watched.subject.served.is_full() {
                     watched.capacity = watched.capacity.max(watched.subject.served.per_second());
                 }

@@ -192,6 +192,12 @@ closed_set! {
         CaptureLoss = "capture_loss",
         /// The usual range is minutes old, not weeks.
         ColdStart = "cold_start",
+        /// The usual range is hours old and knows no time of day.
+        NoProfile = "no_profile",
+        /// The weekly profile is less than a fortnight old, or a sibling's.
+        YoungProfile = "young_profile",
+        /// A declared event allows for more than is usual.
+        DeclaredEvent = "declared_event",
         /// Frames are seen twice.
         Duplicates = "duplicates",
         /// The two estimates of the attack share differ by more than 15 points.

@@ -16,6 +16,7 @@ pub mod fragment_flood;
 pub mod icmp_flood;
 pub mod minute;
 pub mod outage;
+mod outlook;
 pub mod overload;
 pub mod protection;
 pub mod rush;

@@ -64,6 +64,18 @@ impl Protection {
         (self.learned.len() > before).then(|| Arc::new(self.policy()))
     }
 
+    /// Returns the hosts that were learned.
+    #[must_use]
+    pub fn learned(&self) -> &[Address] {
+        &self.learned
+    }
+
+    /// Takes hosts that were learned before; returns what is protected then.
+    pub fn recall(&mut self, hosts: impl IntoIterator<Item = Address>) -> Arc<Policy> {
+        hosts.into_iter().for_each(|host| self.learn(host));
+        Arc::new(self.policy())
+    }
+
     fn contact(&mut self, tick: Tick, contact: &Contact) {
         if contact.stage != ContactStage::Verified {
             return;

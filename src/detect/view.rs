@@ -76,8 +76,14 @@ impl View {
         if self.loss_share > 0.01 {
             caveats.push(Caveat::CaptureLoss);
         }
-        if subject.syns.phase() < Phase::Level {
-            caveats.push(Caveat::ColdStart);
+        match subject.syns.phase() {
+            Phase::Unarmed | Phase::Cold => caveats.push(Caveat::ColdStart),
+            Phase::Level => caveats.push(Caveat::NoProfile),
+            Phase::Young => caveats.push(Caveat::YoungProfile),
+            Phase::Own => {}
+        }
+        if subject.syns.level().terms().times > 1.0 {
+            caveats.push(Caveat::DeclaredEvent);
         }
         if self.duplicate_share > 0.05 {
             caveats.push(Caveat::Duplicates);

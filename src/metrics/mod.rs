@@ -214,6 +214,11 @@ impl Metrics {
                 sites::show_minute(&self.sites, minute);
             }
         }
+        for (site, phase) in &output.phases {
+            if feed.sites.iter().any(|known| known.name == *site) {
+                sites::show_phase(&self.sites, site, *phase);
+            }
+        }
         self.flows.add(&summary.flows);
         self.capture.time.set(summary.tick.end().as_secs_f64());
         feed.count_duplicates(&summary.flows, &self.capture.duplicates);

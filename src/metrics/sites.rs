@@ -36,6 +36,7 @@ pub(super) struct SiteFamilies {
     attack: GaugeVec,
     demand: GaugeVec,
     capacity: GaugeVec,
+    phase: IntGaugeVec,
     score: GaugeVec,
 }
 
@@ -114,6 +115,12 @@ impl SiteFamilies {
             capacity: register.gauges(
                 "vigie_site_capacity_per_second",
                 "Largest rate of served connections a second seen so far or configured.",
+                &["site"],
+                SITES,
+            ),
+            phase: register.counts(
+                "vigie_baseline_phase",
+                "How known the usual traffic of a site is: 0 minutes, 1 hours, 2 a profile of days or a sibling's, 3 an own weekly profile of a fortnight.",
                 &["site"],
                 SITES,
             ),
@@ -260,6 +267,7 @@ impl SiteSeries {
         for gauge in [&families.sources, &families.attack, &families.demand, &families.capacity] {
             let _ = gauge.remove_label_values(&[site]);
         }
+        let _ = families.phase.remove_label_values(&[site]);
         self.origins.remove_all();
     }
 }
@@ -275,6 +283,11 @@ pub(super) fn show_minute(families: &SiteFamilies, minute: &MinuteVerdict) {
     if let Some(capacity) = minute.capacity_per_second {
         families.capacity.with_label_values(&[site]).set(capacity);
     }
+}
+
+/// Shows how known a site's usual traffic is, 0 to 3.
+pub(super) fn show_phase(families: &SiteFamilies, site: &str, phase: u8) {
+    families.phase.with_label_values(&[site]).set(i64::from(phase));
 }
 
 /// The largest ratio of this period and of the one before.

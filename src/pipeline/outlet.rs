@@ -2,9 +2,10 @@
 
 use crate::alert::Alert;
 use crate::capture::{Accounting, CaptureTick};
-use crate::detect::engine::{Armed, Home, TickOutput};
+use crate::detect::engine::{Armed, Home, Recalled, TickOutput};
 use crate::flow::FlowRecord;
 use crate::policy::Policy;
+use crate::state::Sections;
 use crate::summary::Summary;
 
 /// One tick that was judged, over all inputs and shards.
@@ -35,6 +36,10 @@ pub trait Outlet: Send {
 
     /// Takes an alert line.
     fn alert(&mut self, line: &Alert);
+
+    /// Takes what must outlive a restart, and what became of what was kept before; `is_last` at the end of the run. Only
+    /// called when it was asked for.
+    fn keep(&mut self, _sections: Sections, _recalled: &Recalled, _is_last: bool) {}
 
     /// Takes a flow that ended, or reached its active timeout.
     fn flow(&mut self, record: &FlowRecord);

@@ -76,9 +76,14 @@ pub fn run(
     outlet: &mut dyn Outlet,
     stop: &AtomicBool,
 ) -> RunOutcome {
-    let engine = Engine::new(settings.engine.clone(), settings.policy.clone(), settings.shard.seed);
+    let mut engine = Engine::new(settings.engine.clone(), settings.policy.clone(), settings.shard.seed);
+    if let Some(sections) = &settings.recall {
+        engine.recall(sections);
+    }
+    // Hosts learned in an earlier run are protected from the first packet on.
+    let settings = &Settings { policy: engine.policy(), ..settings.clone() };
     let book = Book::new(settings.alert.clone());
-    let scorer = Scorer::new(engine, book, settings.policy.clone(), outlet, settings.metrics.clone());
+    let scorer = Scorer::new(engine, book, settings, outlet);
     let threads = settings.threads.get();
     match sources.as_mut_slice() {
         [only] if threads == 1 => fused(only, settings, scorer, stop),

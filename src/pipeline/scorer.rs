@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::outlet::{JudgedTick, Outlet};
+use super::settings::{Keep, Settings};
 use super::timing::{TickWork, Timed};
 use crate::alert::Book;
 use crate::capture::{Accounting, CaptureTick};
@@ -66,26 +67,22 @@ pub(super) struct Scorer<'o> {
     armed: Vec<Armed>,
     /// Policies that do not rule yet, with the first tick, counted from the start of the run, that they rule.
     coming: VecDeque<(u64, Arc<Policy>)>,
+    keep: Keep,
     now: Timestamp,
     work: TickWork,
 }
 
 impl<'o> Scorer<'o> {
     /// Takes an engine and a book that have seen nothing.
-    pub(super) fn new(
-        engine: Engine,
-        book: Book,
-        policy: Arc<Policy>,
-        outlet: &'o mut dyn Outlet,
-        metrics: Option<Arc<Metrics>>,
-    ) -> Self {
+    pub(super) fn new(engine: Engine, book: Book, settings: &Settings, outlet: &'o mut dyn Outlet) -> Self {
         let (home, armed) = (engine.home(), engine.armed());
-        let judged = Judged { policy, ..Judged::default() };
+        let judged = Judged { policy: Arc::clone(&settings.policy), ..Judged::default() };
         Self {
             engine,
             book,
             outlet,
-            metrics,
+            metrics: settings.metrics.clone(),
+            keep: settings.keep,
             judged,
             home,
             armed,
@@ -133,6 +130,11 @@ impl<'o> Scorer<'o> {
             self.coming.push_back((self.judged.ticks + RULES_AFTER, Arc::clone(policy)));
         }
         self.judged.ticks += 1;
+        if let Keep::Every(period) = self.keep
+            && summary.tick.closes_period(period.as_secs().max(1) * TICKS_PER_SECOND)
+        {
+            self.outlet.keep(self.engine.remember(), self.engine.recalled(), false);
+        }
         Feedback { quiet: self.engine.is_quiet() && !self.book.any_open(), policy }
     }
 
@@ -148,6 +150,9 @@ impl<'o> Scorer<'o> {
         }
         self.judged.alerts = self.book.history().to_vec();
         self.judged.alerts_forgotten = self.book.forgotten();
+        if self.keep != Keep::Never {
+            self.outlet.keep(self.engine.remember(), self.engine.recalled(), true);
+        }
         self.judged.armed = self.engine.armed();
         self.judged.home = Some(self.engine.home());
         self.judged

@@ -2,11 +2,24 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::metrics::Metrics;
 use crate::origin::Origins;
 use crate::policy::Policy;
 use crate::summary::ShardSettings;
+
+/// When the outlet is given what must outlive the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// Never.
+    #[default]
+    Never,
+    /// At the end.
+    AtEnd,
+    /// At the end, and so often while running.
+    Every(Duration),
+}
 
 /// Settings of a run: those of the stages, and how they are joined.
 #[derive(Clone, Debug)]
@@ -23,6 +36,10 @@ pub struct Settings {
     pub engine: crate::detect::engine::Settings,
     /// Of alerts.
     pub alert: crate::alert::Settings,
+    /// What was kept of an earlier run.
+    pub recall: Option<Arc<crate::state::Sections>>,
+    /// When the outlet is given what is to be kept.
+    pub keep: Keep,
     /// What is protected at the start.
     pub policy: Arc<Policy>,
     /// Where addresses are registered.

@@ -47,6 +47,8 @@ fn settings(threads: usize) -> Settings {
         shard: ShardSettings::default(),
         engine: crate::detect::engine::Settings::default(),
         alert: crate::alert::Settings::default(),
+        recall: None,
+        keep: crate::pipeline::Keep::Never,
         policy: Arc::new(Policy::new(sites, false)),
         origins: Arc::new(Origins::default()),
         metrics: None,

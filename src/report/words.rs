@@ -237,6 +237,11 @@ const fn reservation(caveat: Caveat) -> Option<&'static str> {
         Caveat::OneSided => Some("Only one direction was captured, so what the servers answered is not known."),
         Caveat::CaptureLoss => Some("Packets were lost during some alerts: their rates and shares may be off."),
         Caveat::ColdStart => Some("What is usual was learned from minutes of this capture, not from weeks."),
+        Caveat::NoProfile => {
+            Some("What is usual was learned in hours; the time of the week was not taken into account.")
+        }
+        Caveat::YoungProfile => Some("The weekly profile was less than a fortnight old."),
+        Caveat::DeclaredEvent => Some("A declared event was on during some alerts, so more than usual was expected."),
         Caveat::Duplicates => Some("Packets were seen more than once; rates were corrected for it."),
         Caveat::EstimatesDiffer => Some("Two ways to estimate the attack share disagreed in part of the run."),
         Caveat::ServerSilent => Some("A server answered hardly anything, so only its clients' side could be judged."),

@@ -1,5 +1,9 @@
 //! Verified connections of one subject by country: what came, what is usual, and what home growth explains.
 
+mod memory;
+
+pub use memory::ForeignMemory;
+
 use crate::country::Country;
 use crate::time::Tick;
 use crate::window::negative_binomial;
@@ -125,10 +129,9 @@ impl Foreign {
         idlest.map(|place| self.countries.remove(place));
     }
 
-    /// Learns from the last ten seconds, with a weight of 0 to 1.
+    /// Learns shares and countries from the last ten seconds, with a weight of 0 to 1; home and abroad, which keep weekly
+    /// profiles, are taught with the subject's other rates.
     pub fn learn(&mut self, weight: f64) {
-        self.home.learn(weight);
-        self.abroad.learn(weight);
         self.share.learn(weight);
         self.samples += u32::from(weight > 0.0);
         for (_, window) in &mut self.countries {
@@ -232,6 +235,8 @@ mod tests {
             let counts = [(country("FR"), home), (country("DE"), de), (country("NL"), nl)];
             foreign.observe(Tick::new(n), &counts, |c| c == country("FR"), STEP_CAP);
             if learn && Tick::new(n).closes_period(40) {
+                foreign.home.learn(1.0);
+                foreign.abroad.learn(1.0);
                 foreign.learn(1.0);
             }
         }

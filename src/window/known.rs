@@ -61,6 +61,22 @@ impl Known {
         self.holds(self.seed.address(source))
     }
 
+    /// Returns what is to be kept: both generations, the newer first, and how many it holds.
+    #[must_use]
+    pub fn memory(&self) -> (&[Vec<u64>; 2], u64) {
+        (&self.generations, self.entries as u64)
+    }
+
+    /// Takes what was kept under the same seed; tells whether it can have come from here.
+    pub fn recall(&mut self, generations: [Vec<u64>; 2], entries: u64) -> bool {
+        let fine = generations.iter().all(|bits| bits.len() == BITS / 64);
+        if fine {
+            self.generations = generations;
+            self.entries = usize::try_from(entries).map_or(CAPACITY, |entries| entries.min(CAPACITY));
+        }
+        fine
+    }
+
     fn insert(&mut self, hash: u64) {
         if self.holds(hash) {
             return;
@@ -108,6 +124,18 @@ mod tests {
         assert!(!known.contains(source(1)));
         known.advance(Tick::new(140));
         assert!(known.contains(source(1)));
+    }
+
+    #[test]
+    fn a_source_known_before_a_restart_is_known_after_it() {
+        let mut before = Known::new(Seed::default());
+        before.learn(Tick::new(0), source(1));
+        before.advance(Tick::new(40));
+        let (generations, entries) = before.memory();
+        let mut after = Known::new(Seed::default());
+        assert!(after.recall(generations.clone(), entries));
+        assert!(after.contains(source(1)) && !after.contains(source(2)));
+        assert!(!after.recall([vec![1], vec![]], 1));
     }
 
     #[test]

@@ -3,9 +3,19 @@
 //! Works on logarithms (DETECTION 1.2). For the first hour the level is the median so far, which half of the samples
 //! would have to be bad to move; then a clipped EWMA follows it with a half-life of two hours, so that an attacker who is
 //! never noticed moves it by 3.5 % an hour at most. Samples from an alarming time weigh less, and nothing from half the
-//! alert line on. The weekly profile is a later part; this is the level under it.
+//! alert line on. Series that are prepared for a moment of the week ([`Level::prepare`]) keep a profile under the level
+//! ([`Seasonal`]), which is used from the second day on.
 //!
-//! Below 180 s nothing is promised: [`Level::envelope`] is `None`.
+//! Below 180 s nothing is promised: [`Level::envelope`] is `None`, unless a peak was configured.
+
+mod memory;
+
+pub use memory::{LevelMemory, ShareMemory};
+
+use crate::kind::closed_set;
+use crate::window::calendar::Moment;
+use crate::window::profile::Season;
+use crate::window::season::{Origin, Seasonal};
 
 /// Samples kept: one hour of ten-second samples.
 const KEPT: usize = 360;
@@ -13,25 +23,66 @@ const KEPT: usize = 360;
 /// Samples before the level is used: 180 s (DETECTION 0.2, "What fires without history").
 pub const ARMED_AFTER: usize = 18;
 
-/// Smallest spread of the logarithm: even a very even hour is not evener than 5 % (DETECTION 1.2).
-const SIGMA_FLOOR: f64 = 0.05;
+/// Samples before an own profile is used, and before it is trusted: one day and fourteen.
+const DAY: usize = 8_640;
+const FORTNIGHT: usize = 14 * DAY;
 
-/// Envelope width in spreads once an hour is known, and before (DETECTION 1.2: 3 for a ticket, plus 2 in a cold start).
-const WIDTH: f64 = 3.0;
-const WIDTH_COLD: f64 = 5.0;
+/// Smallest spread of the logarithm: even a very even hour is not evener than 5 % (DETECTION 1.2).
+pub(crate) const SIGMA_FLOOR: f64 = 0.05;
+
+/// Envelope width in spreads, unless configured, and what is added while little is known (DETECTION 1.2): in the first
+/// day, and for a borrowed or young profile.
+pub const WIDTH: f64 = 3.0;
+const MORE_WHILE_COLD: f64 = 2.0;
+const MORE_WHILE_YOUNG: f64 = 1.0;
 
 /// Half-life of the level in samples: two hours.
 const HALF_LIFE: f64 = 720.0;
 
-/// How known a level is, as exported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
-    /// Fewer than 180 s: nothing is usual yet.
-    Unarmed,
-    /// Less than an hour: the median so far, with a wide envelope.
-    Cold,
-    /// More than an hour: level with a normal envelope.
-    Level,
+closed_set! {
+    /// How known a level is (DETECTION 1.2, cold start).
+    Phase {
+        /// Fewer than 180 s: nothing is usual yet. Phase 0.
+        Unarmed = "unarmed",
+        /// Less than an hour: the median so far, with a wide envelope. Phase 0.
+        Cold = "cold",
+        /// More than an hour, and nothing is known of this time of the week: the level, with a wide envelope. Phase 1.
+        Level = "level",
+        /// A profile that is less than a fortnight old, a sibling's, or one of days that are alike. Phase 2.
+        Young = "young",
+        /// An own profile of a fortnight or more. Phase 3.
+        Own = "own",
+    }
+}
+
+impl Phase {
+    /// Returns the number it is exported as, 0 to 3.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Unarmed | Self::Cold => 0,
+            Self::Level => 1,
+            Self::Young => 2,
+            Self::Own => 3,
+        }
+    }
+}
+
+/// What was configured of a rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Terms {
+    /// Envelope width in spreads.
+    pub width: f64,
+    /// How many times the usual rate a declared event allows; 1 without one.
+    pub times: f64,
+    /// Events a second that are expected at most, used while less than an hour is known; 0 for none.
+    pub peak: f64,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { width: WIDTH, times: 1.0, peak: 0.0 }
+    }
 }
 
 /// The accepted samples of the last hour, as a ring. Four bytes each: there are hundreds of subjects and countries.
@@ -51,6 +102,12 @@ impl Samples {
             self.next = (self.next + 1) % KEPT;
         }
     }
+
+    /// Returns the newest `count` samples, or what there is of them, oldest first.
+    fn newest(&self, count: usize) -> Vec<f32> {
+        let old = self.values.len().saturating_sub(count);
+        self.values[self.next..].iter().chain(&self.values[..self.next]).skip(old).copied().collect()
+    }
 }
 
 /// The level of one rate, in events a second.
@@ -61,6 +118,10 @@ pub struct Level {
     seen: usize,
     level: f64,
     sigma: f64,
+    terms: Terms,
+    season: Option<Box<Seasonal>>,
+    /// Samples of the thaw's step under way.
+    aside: Vec<f32>,
 }
 
 impl Level {
@@ -69,49 +130,126 @@ impl Level {
         if weight <= 0.0 {
             return;
         }
-        let y = (rate + 0.5 / seconds).ln();
+        let y = logarithm(rate, seconds);
         self.samples.push(y);
         self.seen += 1;
         let (median, sigma) = median_and_spread(&self.samples.values);
         self.sigma = sigma.max(SIGMA_FLOOR);
+        let gain = weight * (1.0 - 0.5_f64.powf(1.0 / HALF_LIFE));
         if self.seen <= KEPT {
             self.level = median;
         } else {
-            let gain = weight * (1.0 - 0.5_f64.powf(1.0 / HALF_LIFE));
             self.level += gain * (y - self.level).clamp(-self.sigma, self.sigma);
+        }
+        if let Some(season) = &mut self.season {
+            season.learn(y, gain);
+        }
+    }
+
+    /// Moves to a moment of the week; `donor` is what a sibling's profile says of it. The profile begins with this, once an
+    /// hour is known.
+    pub fn prepare(&mut self, moment: &Moment, donor: Option<Season>) {
+        if self.seen < KEPT {
+            return;
+        }
+        let usual = self.log_usual();
+        let season = self.season.get_or_insert_default();
+        season.prepare(moment, |count| self.samples.newest(count), usual, self.seen >= DAY, donor);
+    }
+
+    /// Sets what was configured.
+    pub const fn set_terms(&mut self, terms: Terms) {
+        self.terms = terms;
+    }
+
+    /// Returns what was configured.
+    #[must_use]
+    pub const fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// Returns what the own profile says of a moment, to be lent to siblings, once it is a day old.
+    #[must_use]
+    pub fn season(&self, moment: &Moment) -> Option<Season> {
+        let season = self.season.as_ref().filter(|_| self.seen >= DAY)?;
+        season.profile().at(moment).filter(|season| season.seen)
+    }
+
+    /// Sets a sample aside for the thaw.
+    #[expect(clippy::cast_possible_truncation, reason = "seven digits are plenty for a median")]
+    pub fn set_aside(&mut self, rate: f64, seconds: f64) {
+        if self.aside.len() < KEPT {
+            self.aside.push(logarithm(rate, seconds) as f32);
+        }
+    }
+
+    /// Moves `part` of the way, 0 to 1, to the median of what was set aside, profile and all.
+    #[expect(clippy::cast_possible_truncation, reason = "seven digits are plenty for a median")]
+    pub fn accept(&mut self, part: f64) {
+        let aside = std::mem::take(&mut self.aside);
+        if aside.is_empty() || self.phase() == Phase::Unarmed {
+            return;
+        }
+        let by = part * (median_and_spread(&aside).0 - self.log_usual());
+        self.level += by;
+        self.samples.values.iter_mut().for_each(|y| *y += by as f32);
+        if let Some(season) = &mut self.season {
+            season.shift(by);
         }
     }
 
     /// Returns how known the level is.
     #[must_use]
-    pub const fn phase(&self) -> Phase {
-        match self.seen {
-            0..ARMED_AFTER => Phase::Unarmed,
-            ARMED_AFTER..KEPT => Phase::Cold,
-            _ => Phase::Level,
+    pub fn phase(&self) -> Phase {
+        let origin = self.season.as_ref().map_or(Origin::Unknown, |season| season.origin());
+        match (self.seen, origin) {
+            (0..ARMED_AFTER, _) => Phase::Unarmed,
+            (ARMED_AFTER..KEPT, _) => Phase::Cold,
+            (_, Origin::Unknown) => Phase::Level,
+            (FORTNIGHT.., Origin::Own) => Phase::Own,
+            _ => Phase::Young,
         }
     }
 
     /// Returns the usual rate a second, once armed.
     #[must_use]
     pub fn usual(&self) -> Option<f64> {
-        (self.phase() > Phase::Unarmed).then(|| self.level.exp())
+        (self.seen >= ARMED_AFTER).then(|| self.log_usual().exp())
     }
 
     /// Returns the upper envelope a second, once armed: what is usual at most. `floor` is the smallest excess that
     /// matters, in events a second.
     #[must_use]
     pub fn envelope(&self, floor: f64) -> Option<f64> {
-        let usual = self.usual()?;
-        let width = if self.phase() == Phase::Level { WIDTH } else { WIDTH_COLD };
-        Some((usual * (width * self.sigma).exp()).max(1.3 * usual).max(usual + floor))
+        let phase = self.phase();
+        // In the first hour what was configured holds as well.
+        let peak = Some(self.terms.peak).filter(|peak| *peak > 0.0 && phase <= Phase::Cold);
+        let Some(usual) = self.usual() else { return peak.map(|peak| (peak * self.terms.times).max(floor)) };
+        let more = match phase {
+            Phase::Unarmed | Phase::Cold | Phase::Level => MORE_WHILE_COLD,
+            Phase::Young => MORE_WHILE_YOUNG,
+            Phase::Own => 0.0,
+        };
+        let usual = usual * self.season.as_ref().map_or(0.0, |season| season.above()).exp();
+        let wide = usual * ((self.terms.width + more) * self.sigma()).exp();
+        let envelope = wide.max(1.3 * usual).max(usual + floor);
+        Some(envelope.max(peak.unwrap_or(0.0)) * self.terms.times)
     }
 
     /// Returns the spread of the logarithm.
     #[must_use]
-    pub const fn sigma(&self) -> f64 {
-        self.sigma
+    pub fn sigma(&self) -> f64 {
+        self.season.as_ref().and_then(|season| season.usual()).map_or(self.sigma, |(_, spread)| spread)
     }
+
+    fn log_usual(&self) -> f64 {
+        self.season.as_ref().and_then(|season| season.usual()).map_or(self.level, |(usual, _)| usual)
+    }
+}
+
+/// Half an event is added, so that silence has a logarithm (DETECTION 1.2).
+fn logarithm(rate: f64, seconds: f64) -> f64 {
+    (rate + 0.5 / seconds).ln()
 }
 
 /// The usual value of a share, 0 to 1, from ten-second samples; the same median and hour, on the plain scale.
@@ -169,7 +307,7 @@ impl ShareLevel {
 }
 
 /// Returns the median and 1.4826 times the median absolute deviation (Hampel 1974); zeros for no values.
-fn median_and_spread(values: &[f32]) -> (f64, f64) {
+pub(crate) fn median_and_spread(values: &[f32]) -> (f64, f64) {
     fn median(values: &mut [f32]) -> f32 {
         let middle = values.len() / 2;
         *values.select_nth_unstable_by(middle, f32::total_cmp).1

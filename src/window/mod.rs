@@ -3,24 +3,32 @@
 //! Everything here takes integers from merged summaries and turns them into rates, shares and evidence. It knows no
 //! channel, no alert and no sentence. Each statistic is one file that names its source and what it assumes.
 
+pub mod calendar;
 pub mod clients;
 pub mod cohorts;
 pub mod connections;
 pub mod cusum;
 pub mod foreign;
+pub mod freeze;
 pub mod known;
 pub mod level;
 pub mod negative_binomial;
+pub mod outlook;
 pub mod ports;
+pub mod profile;
 pub mod quic;
 pub mod records;
 pub mod ring;
 pub mod scanners;
+pub mod season;
 pub mod series;
 pub mod shapes;
 pub mod spread;
 pub mod strays;
 pub mod subject;
+
+#[cfg(test)]
+mod tests;
 
 /// Rounds a count that was kept as a float; negative ones are zero.
 #[must_use]

@@ -4,8 +4,11 @@
 //! must not become the usual one.
 
 use crate::time::{TICKS_PER_SECOND, Tick};
+use crate::window::calendar::Moment;
 use crate::window::cusum::Bank;
-use crate::window::level::{Level, Phase, ShareLevel};
+use crate::window::freeze::Lesson;
+use crate::window::level::{Level, Phase, ShareLevel, Terms};
+use crate::window::profile::Season;
 use crate::window::ring::Ring;
 
 /// Ticks of the window that is sampled and shown: ten seconds.
@@ -42,6 +45,33 @@ impl RateSeries {
         if self.window.filled() == WINDOW {
             self.level.learn(self.per_second(), 10.0, weight);
         }
+    }
+
+    /// Does with the window what freeze and thaw say.
+    pub fn take(&mut self, lesson: Lesson) {
+        match lesson {
+            Lesson::Learn(weight) => self.learn(weight),
+            Lesson::SetAside if self.is_full() => self.level.set_aside(self.per_second(), 10.0),
+            Lesson::SetAside => {}
+            Lesson::Accept(part) => self.level.accept(part),
+        }
+    }
+
+    /// Moves to a moment of the week, as configured; `donor` is what a sibling's profile says of it.
+    pub fn prepare(&mut self, moment: &Moment, terms: Terms, donor: Option<Season>) {
+        self.level.set_terms(terms);
+        self.level.prepare(moment, donor);
+    }
+
+    /// Returns the level.
+    #[must_use]
+    pub const fn level(&self) -> &Level {
+        &self.level
+    }
+
+    /// Puts a level in place that was kept.
+    pub fn set_level(&mut self, level: Level) {
+        self.level = level;
     }
 
     /// Learns a ten-second sample that is known otherwise, in full.
@@ -88,13 +118,13 @@ impl RateSeries {
 
     /// Returns the spread of the logarithm of ten-second samples.
     #[must_use]
-    pub const fn sigma(&self) -> f64 {
+    pub fn sigma(&self) -> f64 {
         self.level.sigma()
     }
 
     /// Returns how known the level is.
     #[must_use]
-    pub const fn phase(&self) -> Phase {
+    pub fn phase(&self) -> Phase {
         self.level.phase()
     }
 
@@ -153,6 +183,11 @@ impl ShareSeries {
     #[must_use]
     pub const fn level(&self) -> &ShareLevel {
         &self.level
+    }
+
+    /// Puts a level in place that was kept.
+    pub fn set_level(&mut self, level: ShareLevel) {
+        self.level = level;
     }
 
     /// Returns the evidence that the share is above its envelope, in decades.

@@ -3,6 +3,10 @@
 //! A shape is a connection's bytes in, bytes out and packets in, each in half-octaves. A crowd adds more of the usual
 //! mixture; robots add a shape of their own. The mixture of the surge is the window's less the usual one scaled to it.
 
+mod memory;
+
+pub use memory::ShapesMemory;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::address::Address;

@@ -1,5 +1,9 @@
 //! Everything remembered of one subject: a protected host, or a protected prefix as the sum of its hosts.
 
+mod memory;
+
+pub use memory::SubjectMemory;
+
 use crate::address::Prefix;
 use crate::country::Country;
 use crate::policy::SiteId;
@@ -10,6 +14,7 @@ use crate::window::cohorts::Cohorts;
 use crate::window::connections::Connections;
 use crate::window::cusum::{STEP_CAP, STEP_CAP_CORROBORATED};
 use crate::window::foreign::Foreign;
+use crate::window::freeze::{Freeze, Lesson};
 use crate::window::level::Phase;
 use crate::window::ports::Ports;
 use crate::window::records::Records;
@@ -103,6 +108,7 @@ pub struct Subject {
     conversations: u64,
     client_data: u64,
     unfinished_this_second: f64,
+    freeze: Freeze,
     first_byte: [u64; 16],
     first_byte_usual: [u64; 16],
     /// Inbound SYNs by their port over the last seconds.
@@ -144,6 +150,7 @@ impl Subject {
             conversations: 0,
             client_data: 0,
             unfinished_this_second: 0.0,
+            freeze: Freeze::default(),
             first_byte: [0; 16],
             first_byte_usual: [0; 16],
             ports: Ports::default(),
@@ -235,7 +242,10 @@ impl Subject {
 
     /// Learns from the last ten seconds. Weight: 1 up to a quarter of the 0-to-1 score, which is half the alarm ratio,
     /// then linearly to 0 at the line; in the first hour 0 from half the line on (DETECTION 1.2 and 0.2).
-    pub fn learn(&mut self) {
+    ///
+    /// `is_healthy` tells that nothing but volume is unusual: then a day of freeze thaws. Returns whether a step
+    /// towards a new regime has just been accepted.
+    pub fn learn(&mut self, is_healthy: bool) -> bool {
         let ratio = std::mem::take(&mut self.alarm_ratio);
         let cold = self.syns.phase() < Phase::Level;
         let weight = if ratio < 0.5 {
@@ -245,8 +255,9 @@ impl Subject {
         } else {
             (2.0 - 2.0 * ratio).max(0.0)
         };
-        for series in [&mut self.syns, &mut self.verified, &mut self.served, &mut self.packets] {
-            series.learn(weight);
+        let lesson = self.freeze.observe(weight, is_healthy);
+        for series in self.profiled_mut() {
+            series.take(lesson);
         }
         for series in self.shares() {
             series.learn(weight);
@@ -270,6 +281,7 @@ impl Subject {
                 self.first_byte_usual.iter_mut().for_each(|count| *count /= 2);
             }
         }
+        matches!(lesson, Lesson::Accept(_))
     }
 
     const fn shares(&mut self) -> [&mut ShareSeries; 5] {

@@ -299,6 +299,11 @@ const fn qualification(caveat: Caveat) -> &'static str {
         Caveat::OneSided => "Only one direction of the traffic is captured: what the other side answered is not known.",
         Caveat::CaptureLoss => "The capture lost frames while this was measured: rates and shares may be off.",
         Caveat::ColdStart => "The usual range was learned in minutes, not in weeks.",
+        Caveat::NoProfile => {
+            "The usual range was learned in hours: what is usual at this time of the week is not known."
+        }
+        Caveat::YoungProfile => "The weekly profile is less than a fortnight old, or a neighbour's.",
+        Caveat::DeclaredEvent => "A declared event is on: more than usual is expected.",
         Caveat::Duplicates => "Frames are seen more than once at this capture point: rates are corrected for it.",
         Caveat::EstimatesDiffer => {
             "The two estimates of the attack share differ by more than 15 points: take the share with caution."
