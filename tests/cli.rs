@@ -94,6 +94,7 @@ fn help_is_as_reviewed() {
         ("synth", vec!["synth", "--help"]),
         ("check", vec!["check", "--help"]),
         ("config_print", vec!["config", "print", "--help"]),
+        ("calibrate", vec!["calibrate", "--help"]),
         ("doctor", vec!["doctor", "--help"]),
     ] {
         let (code, out, err) = ended(vigie().args(arguments));

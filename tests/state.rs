@@ -19,7 +19,7 @@ fn replay(name: &str, state: &Path, more: &[&str]) -> (i32, serde_json::Value, S
     let alerts = place.path().join("alerts.jsonl");
     let output = Command::new(assert_cmd::cargo::cargo_bin!("vigie"))
         .env_clear()
-        .args(["replay", "--format", "json", "--threads", "1", "--alerts"])
+        .args(["replay", "--format", "json", "--alerts"])
         .arg(&alerts)
         .arg("--state")
         .arg(state)
@@ -46,7 +46,7 @@ fn since_start(summary: &serde_json::Value, detector: &str) -> f64 {
     since.duration_since(at(summary["start"].as_str().unwrap())).as_secs_f64()
 }
 
-const SCHOOL: [&str; 4] = ["--home", "FR", "--protect", "192.0.2.0/24=school"];
+const SCHOOL: [&str; 6] = ["--home", "FR", "--protect", "203.0.113.0/24=ecole", "--protect", "2001:db8:113::/48=ecole"];
 
 #[test]
 fn what_was_learned_arms_the_next_run_at_once_and_its_alerts_repeat() {
@@ -56,13 +56,13 @@ fn what_was_learned_arms_the_next_run_at_once_and_its_alerts_repeat() {
     fs::create_dir(place.path().join("b")).unwrap();
     fs::copy(place.path().join("a/vigie.state"), place.path().join("b/vigie.state")).unwrap();
 
-    let (_, warm, first, err) = replay("rush.pcap.zst", &place.path().join("a"), &SCHOOL);
+    let on = |threads| [&SCHOOL[..], &["--threads", threads][..]].concat();
+    let (_, warm, first, err) = replay("syn-flood.pcap.zst", &place.path().join("a"), &on("1"));
     assert_eq!(err, "");
-    let cold_seconds = since_start(&cold, "rush");
-    let warm_seconds = since_start(&warm, "rush");
+    let (cold_seconds, warm_seconds) = (since_start(&cold, "rush"), since_start(&warm, "rush"));
     assert!(cold_seconds >= 170.0 && warm_seconds <= 15.0, "{cold_seconds} s, then {warm_seconds} s");
-    let (_, _, second, _) =
-        replay("rush.pcap.zst", &place.path().join("b"), &[&SCHOOL[..], &["--threads", "3"]].concat()[..]);
+    let (_, _, second, _) = replay("syn-flood.pcap.zst", &place.path().join("b"), &on("3"));
+    assert!(first.contains("syn_flood"), "{first}");
     assert_eq!(first, second, "the same packets and the same state give the same alerts");
     let (left, right) = (fs::read(place.path().join("a/vigie.state")), fs::read(place.path().join("b/vigie.state")));
     assert!(left.unwrap() == right.unwrap(), "and the same state");

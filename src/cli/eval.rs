@@ -176,6 +176,8 @@ impl Eval {
 /// Returns what every world is run with, but for its home and protection.
 fn settings(config: &Config) -> anyhow::Result<pipeline::Settings> {
     Ok(pipeline::Settings {
+        recall: None,
+        keep: pipeline::Keep::Never,
         threads: std::num::NonZeroUsize::MIN,
         live: false,
         shard: config.shard(Seed::default(), false),

@@ -3,6 +3,7 @@
 //! Flags are read as text and become settings in `config`, where file and environment are read by the same rules. What
 //! stages do inside is not known here.
 
+mod calibrate;
 mod check;
 mod config;
 mod doctor;
@@ -98,6 +99,7 @@ enum Command {
     Watch(watch::Watch),
     Synth(synth::Synth),
     Eval(Box<eval::Eval>),
+    Calibrate(calibrate::Calibrate),
     Check(check::Check),
     #[command(subcommand)]
     Config(config::Config),
@@ -129,6 +131,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Watch(watch) => watch.run(cli.verbosity),
         Command::Synth(synth) => synth.run(cli.verbosity),
         Command::Eval(eval) => eval.run(cli.verbosity),
+        Command::Calibrate(calibrate) => calibrate.run(cli.verbosity),
         Command::Check(check) => check.run(),
         Command::Config(config) => config.run(),
         Command::Doctor(doctor) => doctor.run(cli.verbosity),

@@ -83,3 +83,47 @@ fn the_addresses_of_a_proxy_are_of_no_country() {
     assert_eq!(country("proxies = [\"8.8.8.0/24\"]"), "unknown");
     assert_eq!(country("proxies = [\"8.8.8.0/24\"]\n[origin]\n\"8.8.8.0/24\" = \"FR\""), "FR");
 }
+
+const SCHEDULE: &str = "timezone = \"Europe/Paris\"\nholidays = [\"2026-11-11\", \"2026-12-19..2027-01-03\"]\n\
+    short_days = [\"wednesday\"]\nenvelope_width = 3.5\n\
+    [[site]]\nname = \"school\"\nprefixes = [\"192.0.2.0/24\"]\nexpected_peak = 900\n\
+    [[event]]\nsite = \"school\"\nstart = 2026-09-01T09:00:00\nend = \"2026-09-01T12:00+02:00\"\ntimes = 25\n";
+
+#[test]
+fn a_schedule_is_read_in_the_time_zone_of_its_users() {
+    let config = load(SCHEDULE, &[]).unwrap();
+    let engine = config.engine();
+    let event = &engine.events[0];
+    assert_eq!(event.start.to_string(), "2026-09-01T07:00:00.000000Z");
+    assert_eq!(event.end.to_string(), "2026-09-01T10:00:00.000000Z");
+    assert_eq!((event.site.as_deref(), event.times), (Some("school"), 25.0));
+    assert_eq!((engine.envelope_width, engine.calendar.holidays.len()), (3.5, 2));
+    assert_eq!(engine.expected_peak, [("school".to_owned(), 900.0)]);
+}
+
+#[test]
+fn a_schedule_that_is_printed_is_read_again() {
+    let config = load(SCHEDULE, &[]).unwrap();
+    let again = load(&config.print(), &[]).unwrap();
+    assert_eq!(again.engine().events, config.engine().events);
+    assert_eq!((again.timezone, again.holidays, again.site), (config.timezone, config.holidays, config.site));
+}
+
+#[test]
+fn mistakes_in_a_schedule_say_what_to_write() {
+    let complained = |text: &str, part: &str| {
+        let told = load(text, &[]).unwrap_err().to_string();
+        assert!(told.contains(part), "`{part}` is not in {told}");
+    };
+    complained("timezone = \"Paris\"", "write a name such as Europe/Paris");
+    complained("holidays = [\"Christmas\"]", "write a day such as 2026-11-11");
+    complained("weekend = [\"sonntag\"]", "no day of the week");
+    complained("[[event]]\nstart = \"2026-09-01T09:00\"", "an [[event]] needs start, end and times");
+    complained("[[event]]\nstart = \"nine\"\nend = \"ten\"\ntimes = 2", "`nine` is no moment");
+    complained("[[event]]\nstart = 2026-09-01T09:00:00\nend = 2026-09-01T08:00:00\ntimes = 2", "not after its start");
+    complained(
+        "[[event]]\nsite = \"scool\"\nstart = 2026-09-01T09:00:00\nend = 2026-09-01T10:00:00\ntimes = 2",
+        "`scool` is not protected",
+    );
+    complained("[[event]]\nstart = 2026-09-01T09:00:00\nend = 2026-09-01T10:00:00\ntimes = 0.5", "from 1 to 10000");
+}

@@ -1,6 +1,8 @@
 //! From "at most B false alarms a week" to the line an alarm must cross.
 
+use crate::detect::calibration::{CLASSES, class};
 use crate::detect::engine::Settings;
+use crate::kind::AlertKind;
 
 /// Subjects a run may have: hosts, and the prefixes they lie in.
 pub const SUBJECTS: f64 = 256.0;
@@ -21,6 +23,8 @@ pub struct Lines {
     pub subject: f64,
     /// For tests of a subject and a country, every 2.5 s.
     pub country: f64,
+    /// Lines of the classes of detectors that quiet time has raised; 0 where it has not.
+    pub raised: [f64; CLASSES],
 }
 
 impl Lines {
@@ -28,10 +32,26 @@ impl Lines {
     /// statistics, at most B alarms are expected in the T ticks of a week.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
-        let budget = if settings.false_alarms_per_week > 0.0 { settings.false_alarms_per_week } else { 1.0 };
+        let budget = budget(settings);
         let line = |keys: f64, ticks: f64| (3.0 * keys * ticks / budget).ln() / std::f64::consts::LN_10;
-        Self { subject: line(SUBJECTS, TICKS), country: line(SUBJECTS * COUNTRIES, TICKS / COUNTRY_LOOK as f64) }
+        Self {
+            subject: line(SUBJECTS, TICKS),
+            country: line(SUBJECTS * COUNTRIES, TICKS / COUNTRY_LOOK as f64),
+            raised: [0.0; CLASSES],
+        }
     }
+
+    /// Returns the line of a finding: the detector's own, or the one its class was raised to.
+    #[must_use]
+    pub fn raise(&self, kind: AlertKind, line: f64) -> f64 {
+        line.max(self.raised[class(kind)])
+    }
+}
+
+/// Returns the false alarms a week that are allowed; one where the settings allow none.
+#[must_use]
+pub fn budget(settings: &Settings) -> f64 {
+    if settings.false_alarms_per_week > 0.0 { settings.false_alarms_per_week } else { 1.0 }
 }
 
 #[cfg(test)]

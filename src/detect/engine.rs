@@ -1,8 +1,10 @@
 //! From merged summaries to findings: rolls the windows, runs the detectors, then lets the baselines learn.
 
 mod memory;
+mod survey;
 
 pub use memory::{Fate, Recalled};
+pub use survey::{Baseline, Usual};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +12,8 @@ use std::sync::Arc;
 use crate::address::{Address, Prefix};
 use crate::capture::CaptureTick;
 use crate::country::Country;
-use crate::detect::budget::Lines;
+use crate::detect::budget::{Lines, budget};
+use crate::detect::calibration::Calibration;
 use crate::detect::carpet_bombing;
 use crate::detect::family::Families;
 use crate::detect::finding::Finding;
@@ -127,6 +130,7 @@ pub struct Engine {
     settings: Settings,
     lines: Lines,
     outlooks: Outlooks,
+    calibration: Calibration,
     policy: Arc<Policy>,
     protection: Protection,
     home: Vec<Country>,
@@ -179,6 +183,7 @@ impl Engine {
         Self {
             lines: Lines::new(&settings),
             outlooks: Outlooks::new(&settings),
+            calibration: Calibration::new(budget(&settings), Lines::new(&settings).subject),
             home: settings.home.clone(),
             blank: Arc::clone(&policy),
             recalled: Recalled::default(),
@@ -621,6 +626,12 @@ impl Engine {
         }
     }
 
+    /// Puts the calibrated lines and widths in force.
+    fn adopt_calibration(&mut self) {
+        self.lines.raised = self.calibration.lines();
+        self.outlooks.set_width(self.settings.envelope_width + self.calibration.wider());
+    }
+
     /// Tells every subject what is to be expected of it.
     fn prepare_all(&mut self, tick: Tick) {
         for watched in self.hosts.values_mut().chain(self.sites.values_mut().map(|site| &mut site.watched)) {
@@ -633,6 +644,10 @@ impl Engine {
     fn learn(&mut self, tick: Tick) {
         if tick.closes_period(40) {
             self.measure_capacity();
+            if self.calibration.advance(tick) {
+                self.adopt_calibration();
+                tracing::info!(at = %tick.end(), lines = ?self.lines.raised, wider = self.calibration.wider(), "alert lines raised by quiet time");
+            }
             self.outlooks.borrow(self.hosts.values());
             let sites = self.sites.values().map(|site| &site.watched);
             self.output.phases = outlook::phases(&self.policy, self.hosts.values(), sites);
@@ -648,6 +663,11 @@ impl Engine {
             watched.subject.shapes_abroad.roll(tick, quiet);
             watched.subject.shapes_home.roll(tick, quiet);
             if (tick.number() + index as u64).is_multiple_of(40) {
+                // What alarms is not quiet, and no reason to raise a line.
+                let evidence = std::mem::take(&mut watched.evidence);
+                if watched.subject.alarm_ratio < 1.0 && watched.subject.syns.usual().is_some() {
+                    self.calibration.observe(tick, &evidence);
+                }
                 let (site, healthy) = (watched.subject.site, !attacked.contains(&watched.subject.site));
                 if watched.subject.learn(healthy && !watched.situation.unhealthy) {
                     let (prefix, site) = (watched.subject.prefix, self.policy.name(site));

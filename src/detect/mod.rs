@@ -3,6 +3,7 @@
 pub mod amplification;
 pub mod behaviour;
 pub mod budget;
+pub mod calibration;
 mod carpet_bombing;
 pub mod confidence;
 pub mod connect_flood;

@@ -75,6 +75,11 @@ impl Outlooks {
         self.lent.get(&site).copied().unwrap_or([None; PROFILED])
     }
 
+    /// Sets the width of the envelopes, in spreads.
+    pub(super) const fn set_width(&mut self, width: f64) {
+        self.width = width;
+    }
+
     /// Asks the hosts what they know: on each site those with the oldest baselines answer.
     pub(super) fn borrow<'a>(&mut self, hosts: impl Iterator<Item = &'a Watched>) {
         let mut best: BTreeMap<SiteId, &Watched> = BTreeMap::new();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::address::Prefix;
+use crate::detect::calibration::{Evidence, class};
 use crate::detect::finding::Finding;
 use crate::detect::view::{Situation, View};
 use crate::detect::{carpet_bombing, exhaustion, flood, foreign_surge, outage, overload, rush, syn_flood};
@@ -22,6 +23,8 @@ pub(super) struct Watched {
     pub(super) capacity: f64,
     /// The last tick at which an attack on it fired.
     pub(super) attacked_at: Option<Tick>,
+    /// Largest evidence since the last ten-second sample, by class.
+    pub(super) evidence: Evidence,
 }
 
 impl Watched {
@@ -33,6 +36,7 @@ impl Watched {
             situation: Situation::default(),
             capacity: 0.0,
             attacked_at: None,
+            evidence: Evidence::default(),
         }
     }
 }
@@ -128,7 +132,12 @@ pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
         watched.attacked_at = Some(view.tick);
     }
     let single = [syn_flood, overload, foreign, exhausted, rush, outage].into_iter().flatten();
-    let findings: Vec<Finding> = single.chain(floods).collect();
+    let mut findings: Vec<Finding> = single.chain(floods).collect();
+    for finding in &mut findings {
+        finding.alert_at = view.lines.raise(finding.kind, finding.alert_at);
+        let evidence = &mut watched.evidence[class(finding.kind)];
+        *evidence = evidence.max(finding.score);
+    }
     let ratio = findings.iter().filter(|f| f.gates_hold).map(Finding::ratio).fold(0.0, f64::max);
     watched.subject.alarm_ratio = watched.subject.alarm_ratio.max(ratio);
     findings

@@ -9,7 +9,7 @@ use super::timing::{TickWork, Timed};
 use crate::alert::Book;
 use crate::capture::{Accounting, CaptureTick};
 use crate::country::Country;
-use crate::detect::engine::{Armed, Engine, Home};
+use crate::detect::engine::{Armed, Baseline, Engine, Home};
 use crate::detect::minute::MinuteVerdict;
 use crate::flow::FlowRecord;
 use crate::metrics::{Metrics, Stage};
@@ -48,6 +48,10 @@ pub struct Judged {
     pub alerts_forgotten: u64,
     /// Which detectors were at work.
     pub armed: Vec<Armed>,
+    /// What is usual of every host and site, at the end.
+    pub baselines: Vec<Baseline>,
+    /// The line of tests of a subject, in decades.
+    pub alert_at: f64,
     /// The home countries.
     pub home: Option<Home>,
     /// The protection in force at the end.
@@ -153,6 +157,8 @@ impl<'o> Scorer<'o> {
         if self.keep != Keep::Never {
             self.outlet.keep(self.engine.remember(), self.engine.recalled(), true);
         }
+        self.judged.baselines = self.engine.survey();
+        self.judged.alert_at = self.engine.lines().subject;
         self.judged.armed = self.engine.armed();
         self.judged.home = Some(self.engine.home());
         self.judged

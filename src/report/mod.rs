@@ -7,6 +7,7 @@ mod chart;
 pub mod html;
 pub mod json;
 mod layout;
+pub mod proposal;
 mod span;
 pub mod text;
 mod words;

@@ -48,6 +48,16 @@ impl Sections {
         rest.is_empty().then_some(value)
     }
 
+    /// Puts a section in that has a form of its own.
+    pub fn put_bytes(&mut self, name: &str, bytes: Vec<u8>) {
+        self.parts.insert(name.to_owned(), bytes);
+    }
+
+    /// Returns the names and the bytes of all sections, by name.
+    pub fn parts(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.parts.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+    }
+
     /// Tells whether a section is there.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {

@@ -9,8 +9,10 @@ use jiff::tz::TimeZone;
 
 use crate::time::Timestamp;
 
+const IN_DAY: u16 = 96;
+
 /// Quarter-hours of a day.
-pub const QUARTERS: usize = 96;
+pub const QUARTERS: usize = IN_DAY as usize;
 
 /// Kinds of days.
 pub const DAY_TYPES: usize = 4;
@@ -49,11 +51,10 @@ impl Bin {
     /// weekends, short days like working days, and the other way round for short days.
     #[must_use]
     pub const fn alike(self) -> Option<Self> {
-        let quarters = QUARTERS as u16;
-        match self.0 / quarters {
-            0 => Some(Self(self.0 + quarters)),
-            1 => Some(Self(self.0 - quarters)),
-            3 => Some(Self(self.0 - quarters)),
+        match self.0 / IN_DAY {
+            0 => Some(Self(self.0 + IN_DAY)),
+            1 => Some(Self(self.0 - IN_DAY)),
+            3 => Some(Self(self.0 - IN_DAY)),
             _ => None,
         }
     }
@@ -136,7 +137,7 @@ impl Calendar {
         let Some(moment) = moment else { return Bin::default() };
         let local = self.zone.to_datetime(moment);
         let quarter = u16::from(local.hour().unsigned_abs()) * 4 + u16::from(local.minute().unsigned_abs()) / 15;
-        Bin(self.day_type(local.date()) as u16 * QUARTERS as u16 + quarter)
+        Bin(self.day_type(local.date()) as u16 * IN_DAY + quarter)
     }
 }
 

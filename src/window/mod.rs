@@ -14,6 +14,7 @@ pub mod known;
 pub mod level;
 pub mod negative_binomial;
 pub mod outlook;
+pub mod pareto;
 pub mod ports;
 pub mod profile;
 pub mod quic;

@@ -48,6 +48,29 @@ mod tests {
     }
 
     #[test]
+    fn ten_thousand_random_cases_keep_the_bound_of_the_exact_tail() {
+        use statrs::distribution::{DiscreteCDF as _, NegativeBinomial};
+
+        let uniform = |n: u64, key: u64| (crate::hash::mix(n, key) >> 11) as f64 / (1_u64 << 53) as f64;
+        let mut widest: f64 = 0.0;
+        for n in 0..10_000 {
+            let mu = 10_f64.powf(4.0 * uniform(n, 1));
+            let k = 2.0 * 250_f64.powf(uniform(n, 2));
+            let spread = (mu + mu * mu / k).sqrt();
+            let x = crate::window::whole(mu + 1.0 + 6.0 * spread * uniform(n, 3));
+            // The incomplete beta function of statrs: P(X >= x) = P(X > x - 1).
+            let tail = NegativeBinomial::new(k, k / (mu + k)).unwrap().sf(x - 1);
+            let (bound, exact) = (evidence(x as f64, mu, k), -tail.log10());
+            // Below 1e-12 the exact one has no digits left.
+            if exact < 12.0 {
+                assert!(bound <= exact + 1e-6, "x {x} mu {mu} k {k}: {bound} > {exact}");
+                widest = widest.max(exact - bound);
+            }
+        }
+        assert!(widest > 0.5 && widest < 3.0, "never more than three decades cautious: {widest}");
+    }
+
+    #[test]
     fn at_or_below_the_mean_there_is_no_evidence() {
         assert_eq!(evidence(3.0, 3.0, 5.0), 0.0);
         assert_eq!(evidence(0.0, 3.0, 5.0), 0.0);

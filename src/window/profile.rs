@@ -159,7 +159,7 @@ mod tests {
 
     fn moment(hours: f64) -> Moment {
         // 1970-01-01 was a Thursday.
-        Calendar::default().moment(Timestamp::from_secs((hours * 3_600.0) as u64))
+        Calendar::default().moment(Timestamp::from_secs(crate::window::whole(hours * 3_600.0)))
     }
 
     fn visit(profile: &mut Profile, hours: f64, y: f32) {

@@ -10,6 +10,9 @@ use crate::window::profile::{Profile, Season};
 /// Bound of the deviation: a factor of two.
 const BOUND: f64 = std::f64::consts::LN_2;
 
+/// Quarter-hours in which half of a deviation is forgotten over a restart: the level's two hours.
+const FADES_IN: f64 = 8.0;
+
 /// Ten-second samples in a quarter-hour.
 const IN_QUARTER: usize = 90;
 
@@ -39,6 +42,8 @@ pub struct Seasonal {
     deviation: f64,
     /// The middle of the deviation's bounds.
     anchor: f64,
+    /// The deviation before a restart, and the quarter-hour it was of.
+    kept: Option<(f64, u64)>,
 }
 
 impl Seasonal {
@@ -69,6 +74,11 @@ impl Seasonal {
             return;
         };
         (self.location, self.above, self.spread) = (season.location, season.above, season.spread);
+        if let (Origin::Own, Some((deviation, quarter))) = (origin, self.kept.take()) {
+            // What was special about that day has faded by now.
+            let fading = 0.5_f64.powf(moment.quarter.saturating_sub(quarter) as f64 / FADES_IN);
+            (self.origin, self.anchor, self.deviation) = (origin, 0.0, (deviation * fading).clamp(-BOUND, BOUND));
+        }
         if origin != self.origin {
             // What is usual goes on where it was, as far as the bound allows.
             self.anchor = if origin == Origin::Own { 0.0 } else { usual - season.location };
@@ -116,9 +126,16 @@ impl Seasonal {
         &self.profile
     }
 
-    /// Builds on a profile that was kept.
+    /// Returns the deviation from the own profile, and the quarter-hour it is of.
     #[must_use]
-    pub fn from_profile(profile: Profile) -> Self {
-        Self { profile, ..Self::default() }
+    pub fn deviation(&self) -> (f64, u64) {
+        let deviation = if self.origin == Origin::Own { self.deviation } else { 0.0 };
+        (deviation, self.at.map_or(0, |at| at.quarter))
+    }
+
+    /// Builds on what was kept: the profile, and the deviation with the quarter-hour it was of.
+    #[must_use]
+    pub fn resume(profile: Profile, deviation: (f64, u64)) -> Self {
+        Self { profile, kept: Some(deviation), ..Self::default() }
     }
 }

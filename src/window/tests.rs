@@ -147,3 +147,15 @@ fn a_new_school_year_is_usual_after_two_alarming_days() {
     assert!(frozen[0] > 10 * HOUR, "tripled days alarm at first: {frozen:?}");
     assert!(frozen[3] < HOUR, "and no longer on the fourth day: {frozen:?}");
 }
+
+#[test]
+fn a_restart_over_the_weekend_expects_monday_all_the_same() {
+    let mut level = Level::default();
+    // Stopped on the second Friday at six in the evening, half as busy again as other days.
+    live(&mut level, 0..11 * DAY, school);
+    live(&mut level, 11 * DAY..11 * DAY + 18 * HOUR, |sample| 1.5 * school(sample));
+    let mut level = Level::from_memory(&level.memory(360), false).unwrap();
+    level.prepare(&moment(14 * DAY + 10 * HOUR + 60), None);
+    let usual = level.usual().unwrap();
+    assert!((95.0..150.0).contains(&usual), "Monday at ten past ten, as ever: {usual}");
+}

@@ -15,7 +15,6 @@ use crate::detect::watched::WatchedSite;
 use crate::policy::{Policy, SiteId};
 use crate::state::Sections;
 use crate::time::{Tick, Timestamp};
-use crate::window::outlook::PROFILED;
 use crate::window::shapes::{Shapes, ShapesMemory};
 use crate::window::subject::SubjectMemory;
 
@@ -82,6 +81,7 @@ impl Engine {
             self.capacity.iter().map(|(site, rate)| (self.policy.name(*site).to_string(), *rate)).collect();
         sections.put("capacity", &capacity);
         sections.put("known", &self.known.memory());
+        sections.put("calibration", &self.calibration.memory());
         if self.settings.home.is_empty() && !self.home.is_empty() {
             let home = self.home_finder.outcome.as_ref().and_then(|outcome| outcome.as_ref().ok());
             sections.put("home", &home.map(ToString::to_string));
@@ -170,6 +170,13 @@ impl Engine {
                 self.capacity.insert(site, rate);
             }
         }
+        if let Some(calibration) = self.part(sections, "calibration") {
+            if self.calibration.recall(calibration) {
+                self.adopt_calibration();
+            } else {
+                self.recalled.refused.push("the state's calibration makes no sense: it is begun anew".to_owned());
+            }
+        }
         // Known sources are kept as keyed hashes: under another key they are nobody.
         if sections.get::<[u64; 2]>("seed") == Some(self.seed.0)
             && let Some((generations, entries)) = self.part::<([Vec<u64>; 2], u64)>(sections, "known")
@@ -226,7 +233,6 @@ impl Engine {
             return None;
         }
         watched.capacity = kept.capacity;
-        watched.subject.prepare(&self.outlooks.of(&self.policy, id, never), &[None; PROFILED]);
         if kept.is_aggregate {
             let mut site = WatchedSite::new(prefix, id, never);
             site.watched = watched;

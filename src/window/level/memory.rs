@@ -19,7 +19,15 @@ pub struct LevelMemory {
     seen: u64,
     level: f64,
     sigma: f64,
-    profile: Option<Vec<(f32, f32, u8)>>,
+    season: Option<SeasonMemory>,
+}
+
+/// What is kept of the weekly part: location, scale and visits of each bin, and how far that day was from it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct SeasonMemory {
+    bins: Vec<(f32, f32, u8)>,
+    deviation: f64,
+    quarter: u64,
 }
 
 /// What is kept of a share's level.
@@ -38,7 +46,10 @@ impl Level {
             seen: self.seen as u64,
             level: self.level,
             sigma: self.sigma,
-            profile: self.season.as_ref().map(|season| season.profile().bins()),
+            season: self.season.as_ref().map(|season| {
+                let (deviation, quarter) = season.deviation();
+                SeasonMemory { bins: season.profile().bins(), deviation, quarter }
+            }),
         }
     }
 
@@ -47,8 +58,9 @@ impl Level {
     #[must_use]
     pub fn from_memory(memory: &LevelMemory, aged: bool) -> Option<Self> {
         let sane = |value: f64| value.abs() <= f64::from(MOST);
-        let profile = match &memory.profile {
-            Some(bins) => Some(Profile::from_bins(bins)?),
+        let season = match &memory.season {
+            Some(kept) if kept.deviation.abs() > 1.0 || kept.deviation.is_nan() => return None,
+            Some(kept) => Some(Seasonal::resume(Profile::from_bins(&kept.bins)?, (kept.deviation, kept.quarter))),
             None => None,
         };
         if !sane(memory.level) || !(0.0..=4.0).contains(&memory.sigma) {
@@ -60,7 +72,7 @@ impl Level {
             seen: if aged { seen.min(FORTNIGHT - DAY) } else { seen },
             level: memory.level,
             sigma: if seen == 0 { 0.0 } else { memory.sigma.max(SIGMA_FLOOR) },
-            season: profile.map(|profile| Box::new(Seasonal::from_profile(profile))),
+            season: season.map(Box::new),
             ..Self::default()
         })
     }
@@ -122,13 +134,22 @@ mod tests {
         assert!(Level::from_memory(&LevelMemory { sigma: -1.0, ..good.clone() }, false).is_none());
         assert!(Level::from_memory(&LevelMemory { samples: vec![f32::INFINITY], ..good.clone() }, false).is_none());
         assert!(Level::from_memory(&LevelMemory { samples: vec![0.0; KEPT + 1], ..good.clone() }, false).is_none());
-        assert!(Level::from_memory(&LevelMemory { profile: Some(vec![(0.0, 0.0, 0)]), ..good }, false).is_none());
+        assert!(
+            Level::from_memory(
+                &LevelMemory {
+                    season: Some(SeasonMemory { bins: vec![(0.0, 0.0, 0)], deviation: 0.0, quarter: 0 }),
+                    ..good
+                },
+                false
+            )
+            .is_none()
+        );
         assert!(ShareLevel::from_memory(&ShareMemory { samples: vec![1.5], seen: 1 }).is_none());
     }
 
     #[test]
     fn no_samples_make_no_claims() {
-        let mut claims = LevelMemory { samples: vec![], seen: u64::MAX, level: 1.0, sigma: 0.1, profile: None };
+        let mut claims = LevelMemory { samples: vec![], seen: u64::MAX, level: 1.0, sigma: 0.1, season: None };
         let mut level = Level::from_memory(&claims, true).unwrap();
         level.learn(1.0, 10.0, 1.0);
         assert!(level.envelope(20.0).unwrap().is_finite());
