@@ -29,7 +29,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("export", &["alert", "detect", "flow"]),
     ("metrics", &["decode", "detect", "flow", "summary", "source"]),
     ("report", &["alert", "detect", "decode"]),
-    ("scenario", &[]),
+    ("scenario", &["decode", "source"]),
     ("eval", &["alert", "decode", "detect", "flow", "origin", "pipeline", "scenario", "source"]),
     ("pipeline", &["alert", "decode", "detect", "export", "flow", "origin", "report", "source", "state", "summary"]),
     ("config", &["alert", "detect", "export", "flow", "origin", "pipeline", "source", "summary", "window"]),

@@ -276,7 +276,7 @@ fn within(event: &TruthEvent, at: Timestamp) -> bool {
 /// Small enough for an unoptimised test, long enough to show what it is about.
 fn quick(scenario: Scenario) -> Parameters {
     let lead = if scenario == Scenario::Calm { 0 } else { 20 };
-    let active = if scenario == Scenario::LaunchMorning { 300 } else { 70 };
+    let active = if matches!(scenario, Scenario::LaunchMorning | Scenario::Incident1) { 300 } else { 70 };
     let defaults = scenario.defaults();
     Parameters {
         rate: 20.0,

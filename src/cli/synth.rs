@@ -1,5 +1,6 @@
 //! `vigie synth`: labelled traffic, for trying things out and for measuring them.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,9 +9,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::terminal::Stream;
 use super::{Exit, Verbosity};
+use crate::address::Address;
 use crate::country::Country;
 use crate::scenario::{
-    self, Geography, Parameters, ProtectedPrefix, Scenario, Spoofing, Technique, Truth, Vector, View,
+    self, Geography, Onto, Overflow, Parameters, ProtectedPrefix, Scenario, Spoofing, Technique, Truth, Vector, View,
 };
 
 /// Write a labelled scenario: a capture, and its truth beside it.
@@ -26,6 +28,15 @@ pub(super) struct Synth {
     /// Capture to write: pcap, compressed if it ends in .zst or .gz.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+
+    /// Lay the attack over this capture instead of over generated traffic: pcap or pcapng, compressed or not. Unless told
+    /// otherwise it takes the middle third of its time and is as large as what its target gets anyway.
+    #[arg(long, value_name = "CAPTURE", conflicts_with_all = ["duration", "lead", "rate", "protect"])]
+    onto: Option<PathBuf>,
+
+    /// Whom the attack hits; the busiest server of the capture otherwise.
+    #[arg(long, value_name = "ADDRESS", requires = "onto")]
+    target: Option<IpAddr>,
 
     /// What chance follows from [default: 1].
     #[arg(long, value_name = "N")]
@@ -47,9 +58,21 @@ pub(super) struct Synth {
     #[arg(long, value_name = "TIMES")]
     rush_factor: Option<f64>,
 
-    /// Connections a second the server accepts.
-    #[arg(long, value_name = "PER_S")]
-    capacity: Option<f64>,
+    /// Time in which a crowd comes, in seconds.
+    #[arg(long, value_name = "S")]
+    rush_ramp: Option<f64>,
+
+    /// How eagerly people abroad join a crowd, those at home being 1.
+    #[arg(long, value_name = "TIMES")]
+    elasticity: Option<f64>,
+
+    /// Nobody has been here before: the first day.
+    #[arg(long)]
+    first_day: bool,
+
+    /// Everybody comes through a content network's sixteen addresses.
+    #[arg(long)]
+    fronted: bool,
 
     /// Country most visitors live in.
     #[arg(long, value_name = "CC")]
@@ -67,11 +90,51 @@ pub(super) struct Synth {
     #[arg(long, value_name = "CIDR[=NAME]")]
     protect: Vec<ProtectedPrefix>,
 
+    /// Tell in the truth what each minute was: attempts, attack share, demand, capacity, verdict.
+    #[arg(long)]
+    minutes: bool,
+
+    #[command(flatten)]
+    server: Server,
+
     #[command(flatten)]
     hostile: Hostile,
 
     #[command(flatten)]
     mirror: Mirror,
+}
+
+/// How the web server bears it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Web server")]
+struct Server {
+    /// Connections a second it accepts.
+    #[arg(long, value_name = "PER_S")]
+    capacity: Option<f64>,
+
+    /// Entries of its SYN queue.
+    #[arg(long, value_name = "N")]
+    backlog: Option<u32>,
+
+    /// Entries of its accept queue.
+    #[arg(long, value_name = "N")]
+    accept_queue: Option<u32>,
+
+    /// It has no SYN cookies.
+    #[arg(long)]
+    no_cookies: bool,
+
+    /// What a full accept queue does.
+    #[arg(long, value_name = "WHAT", value_parser = choice(Overflow::ALL, Overflow::name))]
+    overflow: Option<Overflow>,
+
+    /// Connections that may be held before no worker is left.
+    #[arg(long, value_name = "N")]
+    workers: Option<u32>,
+
+    /// Share of visitors who give up before each retry, 0 to 0.9.
+    #[arg(long, value_name = "SHARE")]
+    abandonment: Option<f64>,
 }
 
 /// How attacks are made.
@@ -182,7 +245,8 @@ fn examples() -> String {
     }
     text.push_str("\nExamples:\n  vigie synth launch-morning -o morning.pcap\n");
     text.push_str("  vigie synth syn-flood -o flood.pcap.zst --seed 7 --attack-rate 5000\n");
-    text.push_str("  vigie synth rush --with amplification:ntp@2000+30 --with syn-flood -o both.pcap.zst");
+    text.push_str("  vigie synth rush --with amplification:ntp@2000+30 --with syn-flood -o both.pcap.zst\n");
+    text.push_str("  vigie synth udp-flood --onto friday.pcapng.gz --target 192.0.2.10 -o friday-attacked.pcap.zst");
     text
 }
 
@@ -195,7 +259,14 @@ fn variants_of(scenario: Scenario) -> Vec<&'static str> {
 impl Synth {
     /// Writes the scenario.
     pub(super) fn run(self, verbosity: Verbosity) -> anyhow::Result<Exit> {
-        let truth = scenario::write(self.scenario.0, &self.parameters()?, &self.output)?;
+        let (scenario, parameters) = (self.scenario.0, self.parameters()?);
+        let truth = match &self.onto {
+            None => scenario::write(scenario, &parameters, &self.output)?,
+            Some(capture) => {
+                let onto = Onto { capture: capture.clone(), target: self.target.map(Address::from), home: self.home };
+                scenario::write_onto(scenario, &parameters, &onto, &self.output)?
+            }
+        };
         if !verbosity.quiet {
             Stream::Output.print(&self.told(&truth))?;
         }
@@ -206,14 +277,25 @@ impl Synth {
         let (scenario, technique) = self.scenario;
         let defaults = scenario.defaults();
         let whole = |wish: Option<u64>, default: Duration| wish.map_or(default, Duration::from_secs);
-        let (hostile, mirror) = (&self.hostile, &self.mirror);
+        let (server, hostile, mirror) = (&self.server, &self.hostile, &self.mirror);
         Ok(Parameters {
             seed: self.seed.unwrap_or(defaults.seed),
             duration: whole(self.duration, defaults.duration),
             lead: whole(self.lead, defaults.lead),
             rate: self.rate.unwrap_or(defaults.rate),
             rush_factor: self.rush_factor.unwrap_or(defaults.rush_factor),
-            capacity: self.capacity.or(defaults.capacity),
+            rush_ramp: seconds("rush-ramp", self.rush_ramp)?.or(defaults.rush_ramp),
+            elasticity: self.elasticity.unwrap_or(defaults.elasticity),
+            revisits: if self.first_day { (0.0, 0.0) } else { defaults.revisits },
+            fronted: self.fronted || defaults.fronted,
+            minutes: self.minutes || defaults.minutes,
+            capacity: server.capacity.or(defaults.capacity),
+            backlog: server.backlog.unwrap_or(defaults.backlog),
+            accept_queue: server.accept_queue.unwrap_or(defaults.accept_queue),
+            cookies: defaults.cookies && !server.no_cookies,
+            overflow: server.overflow.unwrap_or(defaults.overflow),
+            workers: server.workers.unwrap_or(defaults.workers),
+            abandonment: server.abandonment.unwrap_or(defaults.abandonment),
             home: self.home.unwrap_or(defaults.home),
             home_share: self.home_share.unwrap_or(defaults.home_share),
             ipv6_share: self.ipv6_share.unwrap_or(defaults.ipv6_share),

@@ -88,6 +88,8 @@ fn nothing() -> Truth {
         scenario: None,
         seed: None,
         events: Vec::new(),
+        proxies: Vec::new(),
+        minutes: Vec::new(),
     }
 }
 

@@ -59,6 +59,7 @@ impl World<'_> {
         let (first, count) = outside.system.ephemeral_ports();
         let ports = (self.port(first, count), 443);
         let segments = low_u16(floor_u64(self.random.bounded_pareto(1.0, 60.0, 1.1)));
+        self.count_attempt(false);
         self.start(Topic::Quic(segments), outside, inside, ports);
     }
 

@@ -7,7 +7,6 @@ use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::frame::SNAP_LENGTH;
 use super::number::low_u32;
 use super::parameters::{ParameterError, Parameters};
 use super::truth::Truth;
@@ -45,9 +44,29 @@ pub enum ScenarioError {
 /// # Errors
 /// When the parameters cannot be granted, or a file cannot be written: then neither file exists unless it did before.
 pub fn write(scenario: Scenario, parameters: &Parameters, path: &Path) -> Result<Truth, ScenarioError> {
+    put_both(path, |writer| write_frames(scenario, parameters, writer))
+}
+
+fn write_frames(scenario: Scenario, parameters: &Parameters, writer: &mut PcapWriter) -> Result<Truth, ScenarioError> {
+    writer.header(ETHERNET, parameters.snap_length);
+    let truth = simulate(scenario, parameters, &mut |timestamp, wire_len, bytes| {
+        writer.record(timestamp, wire_len, bytes);
+        if writer.has_failed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(truth)
+}
+
+/// Writes a capture by `work` and the truth that it returns.
+///
+/// # Errors
+/// When `work` fails, or a file cannot be written: then neither file exists unless it did before.
+pub(super) fn put_both<E: From<ScenarioError>>(
+    path: &Path,
+    work: impl FnOnce(&mut PcapWriter) -> Result<Truth, E>,
+) -> Result<Truth, E> {
     let truth_path = Truth::path_of(path);
     let capture = Unfinished::create(path)?;
-    let truth = write_capture(scenario, parameters, &capture)?;
+    let truth = write_capture(&capture, work)?;
     let label = Unfinished::create(&truth_path)?;
     label.fallible(|file| (&*file).write_all(truth.to_json().as_bytes()))?;
     // The truth first: a capture without its truth would look like a whole one.
@@ -56,15 +75,14 @@ pub fn write(scenario: Scenario, parameters: &Parameters, path: &Path) -> Result
     Ok(truth)
 }
 
-fn write_capture(scenario: Scenario, parameters: &Parameters, capture: &Unfinished) -> Result<Truth, ScenarioError> {
+fn write_capture<E: From<ScenarioError>>(
+    capture: &Unfinished,
+    work: impl FnOnce(&mut PcapWriter) -> Result<Truth, E>,
+) -> Result<Truth, E> {
     let file = capture.fallible(File::try_clone)?;
     let writer = capture.fallible(|_| Compressor::new(&capture.path, BufWriter::with_capacity(1 << 20, file)))?;
     let mut writer = PcapWriter { out: writer, failure: None };
-    writer.header();
-    let truth = simulate(scenario, parameters, &mut |timestamp, wire_len, bytes| {
-        writer.record(timestamp, wire_len, bytes);
-        if writer.failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
+    let truth = work(&mut writer)?;
     capture.fallible(|_| writer.finish())?;
     Ok(truth)
 }
@@ -142,23 +160,26 @@ impl Compressor {
     }
 }
 
-struct PcapWriter {
+/// Writes a pcap file; after a failure it writes nothing more, and `finish` tells.
+pub(super) struct PcapWriter {
     out: Compressor,
     failure: Option<io::Error>,
 }
 
 impl PcapWriter {
-    fn header(&mut self) {
+    /// Writes the file's header.
+    pub(super) fn header(&mut self, link: u32, snap_length: u32) {
         let mut header = [0; 24];
         header[..4].copy_from_slice(&MAGIC_NANOSECONDS.to_le_bytes());
         header[4..6].copy_from_slice(&2_u16.to_le_bytes());
         header[6..8].copy_from_slice(&4_u16.to_le_bytes());
-        header[16..20].copy_from_slice(&low_u32(SNAP_LENGTH as u64).to_le_bytes());
-        header[20..].copy_from_slice(&ETHERNET.to_le_bytes());
+        header[16..20].copy_from_slice(&snap_length.to_le_bytes());
+        header[20..].copy_from_slice(&link.to_le_bytes());
         self.put(&header);
     }
 
-    fn record(&mut self, timestamp: Timestamp, wire_len: u32, bytes: &[u8]) {
+    /// Writes a frame.
+    pub(super) fn record(&mut self, timestamp: Timestamp, wire_len: u32, bytes: &[u8]) {
         let nanos = timestamp.as_nanos();
         let mut header = [0; 16];
         header[..4].copy_from_slice(&low_u32(nanos / NANOS_PER_SECOND).to_le_bytes());
@@ -167,6 +188,11 @@ impl PcapWriter {
         header[12..].copy_from_slice(&wire_len.to_le_bytes());
         self.put(&header);
         self.put(bytes);
+    }
+
+    /// Tells whether nothing more can be written.
+    pub(super) const fn has_failed(&self) -> bool {
+        self.failure.is_some()
     }
 
     fn put(&mut self, bytes: &[u8]) {
@@ -201,7 +227,8 @@ mod tests {
                 path: begun.path.clone(),
                 temporary: begun.temporary.clone(),
             };
-            let error = write_capture(Scenario::Calm, &Parameters::default(), &capture).unwrap_err().to_string();
+            let write = |writer: &mut PcapWriter| write_frames(Scenario::Calm, &Parameters::default(), writer);
+            let error = write_capture(&capture, write).unwrap_err().to_string();
             assert!(error.contains("No space left on device") && error.ends_with("nothing was left behind"), "{error}");
             drop((capture, begun));
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -75,12 +75,12 @@ impl World<'_> {
         let port = self.random.port(1_024, 64_512);
         let strikes = &mut self.campaigns[place].strikes;
         *strikes = strikes.wrapping_add(1);
-        // A machine that sends much counts its ports up; who claims to be many picks any.
+        // Who sends much from few addresses counts his ports up; who claims to be everybody picks any.
         let counted = 1_024 + low_u16(u64::from(*strikes % 64_512));
         let half = HalfOpen {
             source,
             target,
-            ports: (if spoofing == Spoofing::Few { counted } else { port }, 443),
+            ports: (if matches!(spoofing, Spoofing::Few | Spoofing::KnownList) { counted } else { port }, 443),
             isn: self.random.bits32(),
             server_isn: self.random.bits32(),
             attack: Some(place),
@@ -93,6 +93,7 @@ impl World<'_> {
         };
         self.send_half_open_syn(&half, 512);
         self.count_attack(place);
+        self.count_attempt(true);
         self.answer_half_open(half);
     }
 
@@ -122,6 +123,7 @@ impl World<'_> {
         let again = chance.chance(repeated).then(|| chance.between(1.0, 1.02));
         self.send_half_open_syn(&half, 512);
         self.count_attack(place);
+        self.count_attempt(true);
         let answer = self.answer_half_open(half);
         if let Some(wait) = again {
             half.remembered = answer == SynAnswer::Remembered;

@@ -62,6 +62,13 @@ impl Health {
         periods.into_iter().map(|(first, last, _)| (first, last)).collect()
     }
 
+    /// Returns how many seconds between two moments were bad.
+    pub(super) fn bad_seconds(&self, from: f64, to: f64) -> usize {
+        let seconds = self.seconds.iter().enumerate();
+        let within = seconds.filter(|(place, _)| (from..to).contains(&(*place as f64)));
+        within.filter(|(_, second)| second.is_bad()).count()
+    }
+
     fn at(&mut self, second: usize) -> &mut Second {
         if self.seconds.len() <= second {
             self.seconds.resize(second + 1, Second::default());

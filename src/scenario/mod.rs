@@ -14,7 +14,9 @@ mod file;
 mod flood;
 mod frame;
 mod health;
+mod minutes;
 mod number;
+mod onto;
 mod outlet;
 mod parameters;
 mod plan;
@@ -26,6 +28,7 @@ mod services;
 mod session;
 mod stack;
 mod story;
+mod surges;
 mod technique;
 pub mod truth;
 mod world;
@@ -34,10 +37,11 @@ use std::ops::ControlFlow;
 use std::str::FromStr;
 
 pub use file::{ScenarioError, write};
+pub use onto::{Onto, OntoError, write_onto};
 pub use parameters::{Geography, Overflow, ParameterError, Parameters, Spoofing, Vector, VectorError, View};
 pub use services::Service;
 pub use technique::{Carpet, Holding, Login, Probe, Stray, Sweep, Technique, Theft, UnknownTechnique};
-pub use truth::{ProtectedPrefix, Truth, TruthError, TruthEvent};
+pub use truth::{MinuteVerdict, ProtectedPrefix, Truth, TruthError, TruthEvent, TruthMinute};
 
 use crate::kind::closed_set;
 use crate::time::Timestamp;
@@ -93,6 +97,38 @@ closed_set! {
         NewOutbound = "new-outbound",
         /// An inside host calls home.
         Beacon = "beacon",
+        /// A crowd of the usual kind.
+        FlashCrowd = "flash-crowd",
+        /// Results come out at the full hour.
+        ExamResults = "exam-results",
+        /// Television names the site.
+        TvMention = "tv-mention",
+        /// Everybody is back.
+        HolidayReturn = "holiday-return",
+        /// Schools log in at half past eight.
+        SchoolMorning = "school-morning",
+        /// Phones do.
+        MobileMorning = "mobile-morning",
+        /// A rush at a site that prefers QUIC.
+        Http3Rush = "http3-rush",
+        /// A content network opens a region.
+        NewCdnRegion = "new-cdn-region",
+        /// Every reply takes seconds.
+        SlowDatabase = "slow-database",
+        /// The second site is gone.
+        LostDatacentre = "lost-datacentre",
+        /// A file host sends its backup out.
+        BackupWindow = "backup-window",
+        /// An inside client talks with hundreds of peers.
+        PeerToPeer = "peer-to-peer",
+        /// Forty health checkers.
+        Monitoring = "monitoring",
+        /// A one-way stream comes in.
+        RtpStream = "rtp-stream",
+        /// Announced testers.
+        PenTest = "pen-test",
+        /// The morning of 6 April 2021.
+        Incident1 = "incident-1",
     }
 }
 
@@ -124,6 +160,24 @@ impl Scenario {
             Self::Exfiltration => "one client takes document after document, or an inside host sends data out",
             Self::NewOutbound => "the web server opens its first connection outwards",
             Self::Beacon => "an inside host calls home every ten seconds",
+            Self::FlashCrowd => "a crowd of the usual kind, of any size and onset",
+            Self::ExamResults => "twenty times the visitors within five seconds, ebbing away",
+            Self::TvMention => "twenty times the visitors within fifteen seconds, gone in minutes",
+            Self::HolidayReturn => "visitors return slowly over half of the capture",
+            Self::SchoolMorning => "a rush out of schools, 50 to 2,000 pupils behind an address",
+            Self::MobileMorning => "a rush of phones behind a carrier's shared addresses",
+            Self::Http3Rush => "a rush at a site where half of all visits use QUIC",
+            Self::NewCdnRegion => "sixteen machines of a content network begin to fetch",
+            Self::SlowDatabase => "every reply takes three seconds more for a while",
+            Self::LostDatacentre => "the second site answers nothing for a while",
+            Self::BackupWindow => "a file host sends its nightly backup out",
+            Self::PeerToPeer => "an inside client talks with hundreds of peers over UDP",
+            Self::Monitoring => "forty health checkers, all day, always the same",
+            Self::RtpStream => "a one-way video stream comes in over UDP",
+            Self::PenTest => "announced testers sweep, scan and try log-ins",
+            Self::Incident1 => {
+                "08:30 to 15:00 of 6 April 2021 in 65 minutes: rush, overload, 22 attacks, a massive one"
+            }
         }
     }
 

@@ -85,6 +85,11 @@ pub(super) struct Population {
     has_v4: bool,
     home_share: f64,
     path_loss: f64,
+    elasticity: f64,
+    revisits: (f64, f64),
+    /// Of schools and of phones in visits from home; the rest are households.
+    shares: (f64, f64),
+    is_fronted: bool,
     households: u32,
     schools: u32,
     carriers: u32,
@@ -98,13 +103,11 @@ struct Place {
     blocks: CountryBlocks,
 }
 
-/// Shares of home visits that come from schools and phones; the rest are households.
-const SCHOOLS: f64 = 0.22;
-const MOBILE: f64 = 0.24;
+/// How much larger the share of schools is in a crowd.
+const SCHOOLS_IN_CROWD: f64 = 1.4;
 
-/// Share of visits by someone who has been here before (DETECTION 8.1: .3 to .95, on a launch day 0 to .2).
-const REVISIT: f64 = 0.7;
-const REVISIT_IN_CROWD: f64 = 0.15;
+/// Addresses of a content network that everybody comes through.
+const PROXIES: u32 = 16;
 
 impl Population {
     pub(super) fn new(parameters: &Parameters, random: &mut Random) -> Self {
@@ -118,7 +121,8 @@ impl Population {
             .map(|((country, round_trip), blocks)| Place { country, round_trip, blocks })
             .collect();
         // Schools and phones behind NAT have IPv4 only and mostly so; households make up for them.
-        let dual = (1.0 - SCHOOLS - MOBILE / 2.0) * parameters.home_share + (1.0 - parameters.home_share);
+        let dual = (1.0 - parameters.school_share - parameters.mobile_share / 2.0) * parameters.home_share
+            + (1.0 - parameters.home_share);
         Self {
             seed: random.bits(),
             home,
@@ -128,6 +132,10 @@ impl Population {
             has_v4: parameters.has_v4(),
             home_share: parameters.home_share,
             path_loss: parameters.path_loss,
+            elasticity: parameters.elasticity,
+            revisits: parameters.revisits,
+            shares: (parameters.school_share, parameters.mobile_share),
+            is_fronted: parameters.fronted,
             households: low_u32(floor_u64(parameters.rate * 300.0)).max(1_000),
             schools: low_u32(floor_u64(parameters.rate * 2.0)).clamp(20, 2_000),
             carriers: 256,
@@ -137,19 +145,20 @@ impl Population {
 
     /// Draws an ordinary visitor; in a crowd more are new, more are pupils, and fewer come from abroad.
     pub(super) fn visitor(&mut self, crowd: bool, random: &mut Random) -> Visitor {
-        // People abroad join a rush at home too, less eagerly (elasticity below 1, DETECTION 8.1).
-        let abroad = (1.0 - self.home_share) * if crowd { 0.6 } else { 1.0 };
+        // People abroad join a rush at home too, more or less eagerly.
+        let abroad = (1.0 - self.home_share) * if crowd { self.elasticity } else { 1.0 };
         if random.chance(abroad) && !self.abroad.is_empty() {
             let country = random.zipf(low_u32(self.abroad.len() as u64));
             return self.foreigner(country, crowd, random);
         }
-        let schools = if crowd { SCHOOLS * 1.4 } else { SCHOOLS };
+        let (schools, mobile) = self.shares;
+        let schools = if crowd { (schools * SCHOOLS_IN_CROWD).min(1.0) } else { schools };
         let choice = random.unit();
         if choice < schools {
             let place = random.zipf(self.schools);
             return Visitor { stratum: Stratum::School, place, person: random.below(self.pupils(place)) };
         }
-        if choice < schools + MOBILE {
+        if choice < schools + mobile {
             let place = random.zipf(self.carriers);
             return Visitor { stratum: Stratum::Mobile, place, person: random.below(2_000) };
         }
@@ -204,6 +213,11 @@ impl Population {
         }
     }
 
+    /// Returns the addresses that everybody comes through, if there are such.
+    pub(super) fn proxies(&self) -> Vec<Address> {
+        if self.is_fronted { (0..PROXIES).map(blocks::proxy).collect() } else { Vec::new() }
+    }
+
     /// Returns how many countries abroad there are.
     pub(super) fn countries_abroad(&self) -> u32 {
         low_u32(self.abroad.len() as u64)
@@ -231,7 +245,7 @@ impl Population {
     }
 
     fn rank(&mut self, crowd: bool, random: &mut Random) -> u32 {
-        if random.chance(if crowd { REVISIT_IN_CROWD } else { REVISIT }) {
+        if random.chance(if crowd { self.revisits.1 } else { self.revisits.0 }) {
             return random.zipf(self.households);
         }
         self.newcomers += 1;
@@ -276,6 +290,8 @@ impl Population {
         let hops = 8 + (site.bits() & 7) as u8 + if matches!(visitor.stratum, Stratum::Abroad(_)) { 4 } else { 0 };
         let mobile = matches!(visitor.stratum, Stratum::Mobile);
         let reach = if mobile { 3.0 } else { 1.0 };
+        let address = if self.is_fronted { blocks::proxy(site.below(PROXIES)) } else { address };
+        let (round_trip, hops) = if self.is_fronted { (0.004, 4) } else { (round_trip, hops) };
         Client {
             address,
             system,

@@ -43,6 +43,10 @@ pub(super) struct Server {
     pub(super) health: Health,
     /// Set while the application hangs: until when.
     pub(super) stalled_until: Nanos,
+    /// Seconds that the application takes for a reply beside the usual.
+    pub(super) thought: f64,
+    /// Nothing answers there any more.
+    pub(super) is_gone: bool,
     half_open: u32,
     accept_queue: VecDeque<Handle>,
     serving: bool,
@@ -65,6 +69,8 @@ impl Server {
             v6: parameters.host(false, (number / 10) * 16 + number % 10),
             health: Health::default(),
             stalled_until: 0,
+            thought: 0.0,
+            is_gone: false,
             half_open: 0,
             accept_queue: VecDeque::new(),
             serving: false,
@@ -87,7 +93,7 @@ impl Server {
 
     /// Decides on a SYN.
     pub(super) fn on_syn(&mut self, now: Nanos) -> SynAnswer {
-        if !self.has_time_for_a_syn(now) {
+        if self.is_gone || !self.has_time_for_a_syn(now) {
             return SynAnswer::Nothing;
         }
         if self.overflow == Overflow::DropSyn && self.is_full() {

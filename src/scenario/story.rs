@@ -4,7 +4,7 @@ use super::Scenario;
 use super::attack::{DESKTOP, FILE_HOST, LOGIN_HOST};
 use super::number::nanos;
 use super::parameters::Geography;
-use super::plan::{Attack, Crowd};
+use super::plan::{Attack, Crowd, FaultKind};
 use super::technique::{Carpet, Sweep, Technique, Theft};
 use super::truth::{SCHEMA, Truth, TruthEvent};
 use super::world::{MAIN, World};
@@ -22,6 +22,7 @@ pub(super) fn tell(scenario: Scenario, world: &World<'_>) -> Truth {
     let overloads = teller.overloads();
     events.extend(overloads.iter().map(|stretch| teller.overload(*stretch)));
     events.extend(teller.outage());
+    events.extend(teller.fault());
     events
         .extend(world.plan.attacks.iter().enumerate().map(|(place, attack)| teller.attack(place, attack, &overloads)));
     events.extend(teller.collateral(&overloads));
@@ -36,6 +37,8 @@ pub(super) fn tell(scenario: Scenario, world: &World<'_>) -> Truth {
         scenario: Some(scenario.name().to_owned()),
         seed: Some(parameters.seed),
         events,
+        proxies: world.population.proxies().into_iter().map(crate::address::Address::host_prefix).collect(),
+        minutes: if parameters.minutes { world.verdicts() } else { Vec::new() },
     }
 }
 
@@ -100,7 +103,9 @@ impl Teller<'_, '_> {
         let mut event = self.event(AlertKind::Rush, Verdict::Rush, (start, last));
         event.verified = true;
         event.rate_per_second = Some(peak);
-        if crowd.from.is_empty() {
+        if crowd.fetchers > 0 {
+            event.note = "machines of a content network's new region".to_owned();
+        } else if crowd.from.is_empty() {
             event.note = "visitors of the usual kind, many more of them".to_owned();
             event.origin = vec![self.world.parameters.home];
         } else {
@@ -146,6 +151,27 @@ impl Teller<'_, '_> {
         let stretch = self.world.plan.outage?;
         let mut event = self.event(AlertKind::Outage, Verdict::Health, stretch);
         "the application hangs; its kernel still answers until its queue is full".clone_into(&mut event.note);
+        event.also = vec![AlertKind::Overload];
+        event.verdict_also = vec![Verdict::Overload];
+        Some(event)
+    }
+
+    /// What fails without demand: an alert there is right.
+    fn fault(&self) -> Option<TruthEvent> {
+        let fault = self.world.plan.fault?;
+        let mut event = self.event(AlertKind::Outage, Verdict::Health, (fault.from, fault.to));
+        match fault.kind {
+            FaultKind::Slow(_) => {
+                "every reply takes seconds; connections are accepted as ever".clone_into(&mut event.note);
+                event.optional = true;
+            }
+            FaultKind::Silent => {
+                let second = &self.world.servers[1];
+                let addresses = [second.v4, second.v6].into_iter().flatten();
+                event.target = addresses.map(crate::address::Address::host_prefix).collect();
+                "the second site answers nothing".clone_into(&mut event.note);
+            }
+        }
         event.also = vec![AlertKind::Overload];
         event.verdict_also = vec![Verdict::Overload];
         Some(event)

@@ -256,6 +256,19 @@ impl Technique {
         }
     }
 
+    /// Tells whether its usual rate is a multiple of ordinary traffic; others have a pace of their own.
+    pub(super) const fn follows_traffic(self) -> bool {
+        !matches!(
+            self,
+            Self::PortScan(_)
+                | Self::HostSweep(_)
+                | Self::BruteForce(_)
+                | Self::Exfiltration(_)
+                | Self::NewOutbound
+                | Self::Beacon
+        )
+    }
+
     /// Tells whether its packets carry whatever address their sender likes.
     pub(super) const fn can_be_forged(self) -> bool {
         matches!(

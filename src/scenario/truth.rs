@@ -44,6 +44,54 @@ pub struct Truth {
     /// What happened, by start.
     #[serde(default)]
     pub events: Vec<TruthEvent>,
+    /// Addresses that connect on behalf of others: content networks, balancers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "parse_each")]
+    pub proxies: Vec<Prefix>,
+    /// What each minute was, where that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub minutes: Vec<TruthMinute>,
+}
+
+crate::kind::closed_set! {
+    /// What a minute really was (DETECTION 4.4).
+    MinuteVerdict {
+        /// Nothing unusual.
+        Normal = "normal",
+        /// More than twice the usual people, served.
+        RushAbsorbed = "rush_absorbed",
+        /// An attack that did no harm.
+        AttackAbsorbed = "attack_absorbed",
+        /// Demand beyond capacity.
+        Overload = "overload",
+        /// An attack without which the service would have held.
+        Attack = "attack",
+        /// An attack, and demand beyond capacity.
+        Mixed = "mixed",
+        /// Bad service with neither.
+        Fault = "fault",
+        /// Bad service with demand close to capacity.
+        Undetermined = "undetermined",
+    }
+}
+
+/// One minute of the clock at the web server, cut where the capture begins or ends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TruthMinute {
+    /// First moment of the minute.
+    #[serde(deserialize_with = "parse_moment")]
+    pub start: Timestamp,
+    /// The site.
+    pub site: String,
+    /// What it was.
+    pub verdict: MinuteVerdict,
+    /// First SYNs and QUIC Initials a second, of people and attackers.
+    pub first_syns_per_second: f64,
+    /// Share of those that attackers sent.
+    pub attack_share: f64,
+    /// Those of people, a second.
+    pub demand: f64,
+    /// Connections a second that the server accepts.
+    pub capacity: f64,
 }
 
 /// One thing that happened.

@@ -10,6 +10,7 @@ use super::attack::Campaign;
 use super::connection::{Connection, Role, Step};
 use super::datagram::Talk;
 use super::flood::{HalfOpen, HalfOpenStep};
+use super::minutes::Minutes;
 use super::number::{low_u8, low_u16, nanos};
 use super::outlet::{Outlet, Sink};
 use super::parameters::Parameters;
@@ -30,6 +31,9 @@ const CONNECTIONS_PER_VISIT: f64 = 4.0;
 
 /// Share of visits to the web server; the rest go to a second, smaller site.
 const MAIN_SHARE: f64 = 0.85;
+
+/// Share of connections that are followed by one over QUIC.
+const QUIC_SHARE: f64 = 0.03;
 
 /// Spread and memory of the ordinary rate's own noise (DETECTION 8.1: .03 to .25, 1 to 60 s).
 const NOISE_SPREAD: f64 = 0.06;
@@ -65,6 +69,14 @@ pub(super) enum Event {
     Browse,
     /// An administrator logs in.
     Administer,
+    /// An inside client talks with a peer.
+    Peer,
+    /// The next datagram of a one-way stream.
+    Stream(u16),
+    /// The next session of a backup.
+    Backup,
+    /// Something fails, or works again.
+    Fault(bool),
     /// The next conversation of name service, time service or echo.
     Chatter,
     /// The next probe of background radiation.
@@ -124,10 +136,12 @@ pub(super) struct World<'a> {
     pub(super) parameters: &'a Parameters,
     pub(super) plan: &'a Plan,
     pub(super) sent: Vec<Sent>,
+    /// New connections at the web server, minute by minute.
+    pub(super) minutes: Minutes,
     /// Client address and port of living connections.
     pub(super) ports_in_use: HashSet<(Address, u16)>,
     ports: u32,
-    start: Nanos,
+    pub(super) start: Nanos,
     end: Nanos,
     noise: f64,
 }
@@ -162,6 +176,7 @@ impl<'a> World<'a> {
             population,
             parameters,
             plan,
+            minutes: Minutes::new(parameters.start),
             sent: vec![Sent::default(); plan.attacks.len()],
             ports_in_use: HashSet::new(),
             ports: 0,
@@ -185,11 +200,9 @@ impl<'a> World<'a> {
     }
 
     fn begin(&mut self) {
-        self.plan_in(0.0, Event::Noise);
-        self.plan_in(0.0, Event::Arrival(Stream::Ordinary));
-        self.plan_in(0.0, Event::Chatter);
-        self.plan_in(0.0, Event::Radiation);
-        (0..2).for_each(|checker| self.plan_in(f64::from(checker) * 3.7, Event::Checker(checker)));
+        if !self.plan.is_quiet {
+            self.begin_ordinary();
+        }
         if let Some((from, _)) = self.plan.outage {
             self.queue.plan(self.start + nanos(from), Event::Stall);
         }
@@ -197,15 +210,20 @@ impl<'a> World<'a> {
             let first = crowd.curve.first().map_or(0.0, |(at, _)| *at);
             self.queue.plan(self.start + nanos(first), Event::Arrival(Stream::Crowd(place)));
         }
-        if self.plan.browsing > 0.0 {
-            self.plan_in(0.0, Event::Browse);
-        }
-        if self.plan.administered {
-            self.plan_in(0.0, Event::Administer);
+        if !self.plan.is_quiet {
+            self.begin_benign();
         }
         for (place, attack) in self.plan.attacks.iter().enumerate() {
             self.queue.plan(self.start + nanos(attack.start), Event::Attack(place));
         }
+    }
+
+    fn begin_ordinary(&mut self) {
+        self.plan_in(0.0, Event::Noise);
+        self.plan_in(0.0, Event::Arrival(Stream::Ordinary));
+        self.plan_in(0.0, Event::Chatter);
+        self.plan_in(0.0, Event::Radiation);
+        (0..2).for_each(|checker| self.plan_in(f64::from(checker) * 3.7, Event::Checker(checker)));
     }
 
     fn dispatch(&mut self, event: Event) {
@@ -222,6 +240,10 @@ impl<'a> World<'a> {
             Event::Session(handle, beat) => self.on_beat(handle, beat),
             Event::Browse => self.on_browse(),
             Event::Administer => self.on_administer(),
+            Event::Peer => self.on_peer(),
+            Event::Stream(number) => self.on_stream(number),
+            Event::Backup => self.on_backup(),
+            Event::Fault(begins) => self.on_fault(begins),
             Event::Chatter => self.on_chatter(),
             Event::Radiation => self.on_radiation(),
             Event::Checker(checker) => self.on_checker(checker),
@@ -299,11 +321,16 @@ impl<'a> World<'a> {
         let left = self.random.geometric(CONNECTIONS_PER_VISIT, 40);
         let crowd = matches!(stream, Stream::Crowd(_));
         let visitor = match self.origin_of(stream) {
+            _ if self.fetchers(stream) > 0 => self.rented_visitor(self.fetchers(stream)),
             Some(country) => self.population.foreigner(country, true, &mut self.random),
             None => self.population.visitor(crowd, &mut self.random),
         };
         let server = if crowd || self.random.chance(MAIN_SHARE) { MAIN } else { 1 };
         Visit { visitor, server, left }
+    }
+
+    fn fetchers(&self, stream: Stream) -> u32 {
+        if let Stream::Crowd(place) = stream { self.plan.crowds[place].fetchers } else { 0 }
     }
 
     /// Returns the country a crowd's next visitor comes from, if the crowd is from abroad.
@@ -323,7 +350,7 @@ impl<'a> World<'a> {
         if self.random.chance(self.parameters.spare_sockets) {
             self.open(visit.visitor, visit.server, Role::Spare);
         }
-        if self.random.chance(0.03) {
+        if self.random.chance(self.plan.quic_share.unwrap_or(QUIC_SHARE)) {
             self.start_quic(visit.visitor);
         }
         if visit.left > 1 {

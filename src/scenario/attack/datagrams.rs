@@ -41,6 +41,7 @@ impl World<'_> {
         let head = long_header(0, destination_id, source_id, 1_200);
         self.outlet.udp(self.now, &network, (from, 443), 1_200, &head);
         self.count_attack(place);
+        self.count_attempt(true);
         if !self.servers[MAIN].has_time_for_a_syn(self.now) {
             return;
         }

@@ -52,6 +52,8 @@ impl World<'_> {
         if self.now < self.servers[server].stalled_until {
             begin = self.servers[server].stalled_until + nanos(self.random.between(0.0, 2.0));
         }
+        let slower = self.servers[server].thought;
+        let thought = if slower > 0.0 { thought + slower * self.random.between(0.5, 1.5) } else { thought };
         self.queue.plan(begin + nanos(thought), Event::Connection(handle, Step::Reply));
     }
 
@@ -138,7 +140,7 @@ impl World<'_> {
     }
 
     pub(super) fn on_reply(&mut self, handle: Handle, c: &mut Connection) -> bool {
-        if c.closing {
+        if c.closing || self.servers[usize::from(c.server)].is_gone {
             return true;
         }
         c.awaiting = false;
@@ -209,7 +211,9 @@ impl World<'_> {
             return self.on_exchange_done(handle, c);
         }
         self.send_in(c, Piece { flags: ACK, sequence: c.client_next, ..Piece::default() });
-        if c.response > 0 && !c.sending && c.in_flight < c.window {
+        // The next request may be asked for and lost: then the server knows nothing to send.
+        let asked = c.received == c.client_next;
+        if asked && c.response > 0 && !c.sending && c.in_flight < c.window {
             c.sending = true;
             self.soon(handle, SERIALISATION, Step::Data);
         }

@@ -5,7 +5,7 @@ use super::{ACK, Connection, RST, Role, SYN, Step};
 use crate::scenario::queue::Handle;
 use crate::scenario::server::{SYN_ACK_REPEATS, SynAnswer};
 use crate::scenario::stack::Options;
-use crate::scenario::world::{Event, World};
+use crate::scenario::world::{Event, MAIN, World};
 
 impl World<'_> {
     pub(super) fn on_syn(&mut self, handle: Handle, c: &mut Connection, timer: u8) -> bool {
@@ -27,9 +27,14 @@ impl World<'_> {
         let answer = if c.remembered { SynAnswer::Remembered } else { self.servers[server].on_syn(self.now) };
         if c.syns == 1
             && let Some(second) = self.second()
-            && !matches!(c.role, Role::Robot { .. })
         {
-            self.servers[server].health.on_first_syn(second, answer != SynAnswer::Nothing);
+            let is_robot = matches!(c.role, Role::Robot { .. });
+            if !is_robot {
+                self.servers[server].health.on_first_syn(second, answer != SynAnswer::Nothing);
+            }
+            if server == MAIN {
+                self.minutes.count(second, is_robot);
+            }
         }
         if answer == SynAnswer::Nothing {
             return;

@@ -33,6 +33,18 @@ pub struct Parameters {
     pub attack_ramp: Duration,
     /// Peak of a rush as a multiple of `rate`.
     pub rush_factor: f64,
+    /// Time in which a crowd comes; the scenario's usual one if none.
+    pub rush_ramp: Option<Duration>,
+    /// How eagerly people abroad join a crowd, those at home being 1.
+    pub elasticity: f64,
+    /// Share of visits by someone who has been here before: ordinarily, and in a crowd.
+    pub revisits: (f64, f64),
+    /// Share of visits from home that come out of schools, many behind one address.
+    pub school_share: f64,
+    /// Share of visits from home that come from phones behind a carrier's addresses.
+    pub mobile_share: f64,
+    /// Everybody comes through a content network's few addresses.
+    pub fronted: bool,
     /// Connections a second the web server accepts.
     pub capacity: Option<f64>,
     /// Where most visitors live.
@@ -99,6 +111,8 @@ pub struct Parameters {
     pub vlan: Option<u16>,
     /// Bytes kept of each frame.
     pub snap_length: u32,
+    /// Tell in the truth what each minute was.
+    pub minutes: bool,
 }
 
 /// Why a scenario cannot be generated as asked.
@@ -169,6 +183,12 @@ impl Default for Parameters {
             attack_rate: None,
             attack_ramp: Duration::ZERO,
             rush_factor: 10.0,
+            rush_ramp: None,
+            elasticity: 0.6,
+            revisits: (0.7, 0.15),
+            school_share: 0.22,
+            mobile_share: 0.24,
+            fronted: false,
             capacity: None,
             home: Country::from_letters(*b"FR"),
             home_share: 0.95,
@@ -202,6 +222,7 @@ impl Default for Parameters {
             duplicates: 0.0,
             vlan: None,
             snap_length: 98,
+            minutes: false,
         }
     }
 }
@@ -222,6 +243,12 @@ impl Parameters {
             ("attack_rate", self.attack_rate.unwrap_or(1.0), 0.001, 10_000_000.0),
             ("attack_ramp", self.attack_ramp.as_secs_f64(), 0.0, 3_600.0),
             ("rush_factor", self.rush_factor, 1.0, 1_000.0),
+            ("rush_ramp", self.rush_ramp.unwrap_or_default().as_secs_f64(), 0.0, 3_600.0),
+            ("elasticity", self.elasticity, 0.0, 3.0),
+            ("revisits", self.revisits.0, 0.0, 1.0),
+            ("revisits in a crowd", self.revisits.1, 0.0, 1.0),
+            ("school_share", self.school_share, 0.0, 1.0),
+            ("mobile_share", self.mobile_share, 0.0, 1.0 - self.school_share),
             ("capacity", self.capacity.unwrap_or(1.0), 1.0, 10_000_000.0),
             ("home_share", self.home_share, 0.0, 1.0),
             ("ipv6_share", self.ipv6_share, 0.0, 1.0),

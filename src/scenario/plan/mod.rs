@@ -1,6 +1,8 @@
 //! What happens when in each scenario: demand curves, attacks and faults, in seconds since the capture began.
 
+mod incident;
 mod script;
+mod surges;
 
 pub(super) use script::{defaults, least, of};
 
@@ -23,15 +25,51 @@ pub(super) struct Plan {
     pub(super) browsing: f64,
     /// People log in to the host that log-ins are tried at.
     pub(super) administered: bool,
+    /// There is no ordinary traffic: it is in another capture.
+    pub(super) is_quiet: bool,
+    /// What fails, and when.
+    pub(super) fault: Option<Fault>,
+    /// When the file host sends its backup out.
+    pub(super) backup: Option<(f64, f64)>,
+    /// Conversations a second of an inside client with peers.
+    pub(super) peers: f64,
+    /// Datagrams a second of a one-way stream.
+    pub(super) stream: f64,
+    /// Health checkers, beside the two there always are.
+    pub(super) checkers: u32,
+    /// Share of connections that are followed by one over QUIC; the usual one if none.
+    pub(super) quic_share: Option<f64>,
+}
+
+/// Something that fails without anybody's doing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fault {
+    /// What.
+    pub(super) kind: FaultKind,
+    /// From when to when.
+    pub(super) from: f64,
+    /// See `from`.
+    pub(super) to: f64,
+}
+
+/// How a part of the servers fails.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum FaultKind {
+    /// The application takes so many seconds more for each reply.
+    Slow(f64),
+    /// The second site answers nothing at all.
+    Silent,
 }
 
 /// People who come beside the ordinary ones.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Crowd {
     /// New connections a second: corners of a line, by time; 0 before the first and after the last.
     pub(super) curve: Vec<(f64, f64)>,
     /// From where, largest first; empty means from home.
     pub(super) from: Vec<Country>,
+    /// Machines of a hosting provider that fetch for others; none if these are people.
+    pub(super) fetchers: u32,
 }
 
 impl Crowd {
@@ -106,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_curve_is_straight_between_its_corners_and_nothing_outside() {
-        let crowd = Crowd { curve: vec![(10.0, 0.0), (20.0, 100.0), (30.0, 100.0)], from: Vec::new() };
+        let crowd = Crowd { curve: vec![(10.0, 0.0), (20.0, 100.0), (30.0, 100.0)], ..Crowd::default() };
         let rates: Vec<f64> = [9.0, 10.0, 15.0, 20.0, 29.0, 30.0].iter().map(|at| crowd.rate(*at)).collect();
         assert_eq!(rates, [0.0, 0.0, 50.0, 100.0, 100.0, 0.0]);
     }

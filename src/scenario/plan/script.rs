@@ -10,13 +10,17 @@ use crate::scenario::{Scenario, blocks};
 /// Share of the time after the lead that an attack takes unless told otherwise.
 const ATTACK_SHARE: f64 = 0.6;
 
+/// How much faster than it was the replica of incident 1 passes, unless its duration says otherwise: six and a half
+/// hours in sixty-five minutes.
+const COMPRESSION: f64 = 6.0;
+
 /// Returns the least time a scenario needs after its lead.
 pub(in crate::scenario) const fn least(scenario: Scenario) -> Duration {
     Duration::from_secs(match scenario {
         Scenario::Calm => 0,
-        Scenario::LaunchMorning => 300,
+        Scenario::LaunchMorning | Scenario::Incident1 => 300,
         Scenario::Rush | Scenario::RushOverload | Scenario::ForeignCrowd | Scenario::Outage => 60,
-        _ => 10,
+        _ => 30,
     })
 }
 
@@ -32,6 +36,7 @@ pub(in crate::scenario) fn of(scenario: Scenario, parameters: &Parameters) -> Pl
     if plan.attacks.iter().any(|attack| is_outward(attack.technique)) {
         plan.browsing = 0.1 * parameters.rate;
     }
+    plan.checkers = plan.checkers.max(2);
     plan.administered = plan.attacks.iter().any(|attack| matches!(attack.technique, Technique::BruteForce(_)));
     plan
 }
@@ -48,11 +53,13 @@ const fn is_outward(technique: Technique) -> bool {
     )
 }
 
-struct Script<'a> {
-    p: &'a Parameters,
-    lead: f64,
+/// What a scenario's story is told from.
+pub(super) struct Script<'a> {
+    pub(super) p: &'a Parameters,
+    /// Seconds of ordinary traffic before anything happens.
+    pub(super) lead: f64,
     /// Seconds after the lead.
-    active: f64,
+    pub(super) active: f64,
 }
 
 impl Script<'_> {
@@ -72,7 +79,11 @@ impl Script<'_> {
             Scenario::ForeignSurge | Scenario::RoboticSurge => {
                 Plan { attacks: self.own_attack(scenario), capacity: 12.0 * rate, ..Plan::default() }
             }
-            _ => Plan { attacks: self.own_attack(scenario), capacity: 10.0 * rate, ..Plan::default() },
+            Scenario::Incident1 => self.incident(),
+            _ if scenario.technique().is_some() => {
+                Plan { attacks: self.own_attack(scenario), capacity: 10.0 * rate, ..Plan::default() }
+            }
+            _ => self.benign(scenario),
         }
     }
 
@@ -122,7 +133,7 @@ impl Script<'_> {
     }
 
     /// Returns the time at a share of what follows the lead.
-    fn at(&self, share: f64) -> f64 {
+    pub(super) fn at(&self, share: f64) -> f64 {
         self.lead + share * self.active
     }
 
@@ -131,7 +142,7 @@ impl Script<'_> {
         let corner = |share: f64, height: f64| (self.at(share), extra * height);
         Crowd {
             curve: vec![corner(0.0, 0.0), corner(0.33, 1.0), corner(0.66, 1.0), corner(0.88, 0.0)],
-            from: Vec::new(),
+            ..Crowd::default()
         }
     }
 
@@ -143,11 +154,12 @@ impl Script<'_> {
         Crowd {
             curve: vec![corner(0.0, 0.0), corner(0.35, 1.0), corner(0.55, 0.9), corner(0.9, 0.0)],
             from: neighbours.collect(),
+            ..Crowd::default()
         }
     }
 
     /// An attack between two shares of what follows the lead.
-    fn between(&self, from: f64, to: f64, technique: Technique, rate: f64, note: &'static str) -> Attack {
+    pub(super) fn between(&self, from: f64, to: f64, technique: Technique, rate: f64, note: &'static str) -> Attack {
         let whole = self.attack(technique, Some(rate), None, None);
         Attack { start: self.at(from), end: self.at(to), pulse: None, note, ..whole }
     }
@@ -168,7 +180,7 @@ impl Script<'_> {
                 corner(0.70, 0.12),
                 corner(0.999, 0.1),
             ],
-            from: Vec::new(),
+            ..Crowd::default()
         };
         let flood = |from, to, rate, note| self.between(from, to, Technique::SynFlood, rate, note);
         let robots = note_of(Technique::ForeignSurge);
@@ -220,6 +232,22 @@ pub(in crate::scenario) fn defaults(scenario: Scenario) -> Parameters {
         Scenario::Beacon => Parameters { duration: seconds(900), ..base },
         Scenario::Exfiltration => Parameters { duration: seconds(440), ..base },
         Scenario::CredentialStuffing | Scenario::BruteForce => Parameters { duration: seconds(440), ..base },
+        Scenario::FlashCrowd | Scenario::HolidayReturn | Scenario::SchoolMorning | Scenario::MobileMorning => {
+            let (school_share, mobile_share) = match scenario {
+                Scenario::SchoolMorning => (0.8, 0.08),
+                Scenario::MobileMorning => (0.05, 0.75),
+                _ => (base.school_share, base.mobile_share),
+            };
+            Parameters { duration: seconds(380), school_share, mobile_share, ..base }
+        }
+        Scenario::ExamResults | Scenario::TvMention => Parameters { duration: seconds(380), rush_factor: 20.0, ..base },
+        Scenario::Http3Rush | Scenario::NewCdnRegion => Parameters { duration: seconds(380), rush_factor: 5.0, ..base },
+        Scenario::PenTest => Parameters { duration: seconds(440), geography: Geography::Hosting, ..base },
+        Scenario::Incident1 => {
+            let lead = seconds(210);
+            let day = Duration::from_secs_f64(super::incident::seconds(COMPRESSION));
+            Parameters { lead, duration: lead + day, rate: 3.0, ..base }
+        }
         _ => base,
     }
 }
@@ -230,7 +258,7 @@ mod tests {
 
     #[test]
     fn attacks_of_one_scenario_do_not_overlap_and_end_in_time() {
-        for scenario in Scenario::ALL {
+        for scenario in Scenario::ALL.iter().filter(|scenario| **scenario != Scenario::Incident1) {
             let parameters = defaults(*scenario);
             let plan = of(*scenario, &parameters);
             let mut last = parameters.lead.as_secs_f64();
@@ -252,5 +280,26 @@ mod tests {
         assert_eq!(attack.resumes_at(200.0 + on / 2.0), None);
         assert_eq!(attack.resumes_at(200.0 + on + 1.0), Some(200.0 + on + gap));
         assert_eq!(attack.resumes_at(200.0 + on + gap + 0.1), None);
+    }
+
+    #[test]
+    fn the_morning_of_the_incident_has_its_attacks_one_by_one_and_then_all_at_once() {
+        let parameters = defaults(Scenario::Incident1);
+        let plan = of(Scenario::Incident1, &parameters);
+        let minute = |at: f64| (at - parameters.lead.as_secs_f64()) * COMPRESSION / 60.0;
+        let (morning, massive) = plan.attacks.split_at(22);
+        let mut last = 35.0;
+        for attack in morning {
+            assert!(minute(attack.start) >= last - 1e-6 && minute(attack.end) <= 270.0 + 1e-6);
+            assert!((1.0..=10.001).contains(&(minute(attack.end) - minute(attack.start))));
+            last = minute(attack.end);
+        }
+        assert_eq!(massive.len(), 3);
+        assert!(massive.iter().all(|attack| (minute(attack.start) - 358.0).abs() < 1e-6));
+        let demand = |minute: f64| {
+            let at = parameters.lead.as_secs_f64() + minute * 60.0 / COMPRESSION;
+            parameters.rate + plan.crowds[0].rate(at)
+        };
+        assert!(demand(31.0) < plan.capacity && demand(33.0) > plan.capacity);
     }
 }

@@ -219,6 +219,9 @@ impl World<'_> {
     /// The web server answers as its queues allow; all others do.
     fn answer_of(&mut self, s: &Session) -> SynAnswer {
         if s.opening.client == Side::Outside && s.is_at(&self.servers[MAIN]) {
+            if s.tries == 1 {
+                self.count_attempt(s.opening.attack.is_some());
+            }
             self.servers[MAIN].on_syn(self.now)
         } else {
             SynAnswer::Cookie
