@@ -69,7 +69,7 @@ fn altered_sections_never_stop_an_engine() {
                 for change in 0..1 + chance / 8 % 6 {
                     let random = mix(chance, change);
                     let at = usize::try_from(random % bytes.len() as u64).unwrap();
-                    bytes[at] = (random >> 32) as u8;
+                    bytes[at] = random.to_le_bytes()[7];
                 }
                 if chance.is_multiple_of(5) {
                     bytes.truncate(usize::try_from(chance % bytes.len() as u64).unwrap());
