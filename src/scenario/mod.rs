@@ -156,7 +156,9 @@ impl Scenario {
             Self::PortScan => "one source tries the ports of the web server",
             Self::HostSweep => "one source tries every host, or an inside host tries others outside",
             Self::BruteForce => "one source tries one password after the other",
-            Self::CredentialStuffing => "thousands of sources with one to three log-ins each",
+            Self::CredentialStuffing => {
+                "thousands of sources with about two log-ins each, beside people who log in and stay"
+            }
             Self::Exfiltration => "one client takes document after document, or an inside host sends data out",
             Self::NewOutbound => "the web server opens its first connection outwards",
             Self::Beacon => "an inside host calls home every ten seconds",

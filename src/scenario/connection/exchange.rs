@@ -13,6 +13,9 @@ const SERIALISATION: f64 = 12e-6;
 /// Delayed acknowledgment of a Linux server.
 const DELAYED_ACK: f64 = 0.04;
 
+/// Share of a person's requests that are log-ins: about one a visit.
+const LOGINS: f64 = 0.16;
+
 /// Retransmissions of a request before the client's stack is left alone by its impatient user.
 const REQUEST_TRIES: u8 = 6;
 
@@ -62,10 +65,8 @@ impl World<'_> {
         let hello = c.is_hello;
         let (request, response) = match c.role {
             Role::Robot { .. } if hello => (517.0, 230.0),
-            // A form with a name and a password, and the page that says no.
-            Role::Robot { attack } if self.tries_logins(attack) => {
-                (880.0 + self.random.between(0.0, 40.0), 1_240.0 + self.random.between(0.0, 30.0))
-            }
+            Role::Robot { attack } if self.tries_logins(attack) => self.login(),
+            Role::Browser { .. } if !hello && self.plan.has_logins && self.random.chance(LOGINS) => self.login(),
             Role::Robot { .. } => (310.0 + self.random.between(0.0, 3.0), 1_850.0 + self.random.between(0.0, 8.0)),
             Role::Checker if hello => (305.0, 225.0),
             Role::Checker => (140.0, 310.0),
@@ -83,6 +84,11 @@ impl World<'_> {
         c.request = low_u16(floor_u64(request));
         c.response = low_u32(floor_u64(response));
         c.request_tries = 0;
+    }
+
+    /// Bytes of a form with a name and a password, and of the short page that follows, whatever it says.
+    fn login(&mut self) -> (f64, f64) {
+        (880.0 + self.random.between(0.0, 40.0), 1_240.0 + self.random.between(0.0, 30.0))
     }
 
     fn tries_logins(&self, attack: u8) -> bool {

@@ -25,6 +25,8 @@ pub(super) struct Plan {
     pub(super) browsing: f64,
     /// People log in to the host that log-ins are tried at.
     pub(super) administered: bool,
+    /// Visitors of the web server log in, once a visit or so.
+    pub(super) has_logins: bool,
     /// There is no ordinary traffic: it is in another capture.
     pub(super) is_quiet: bool,
     /// What fails, and when.

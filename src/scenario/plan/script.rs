@@ -37,6 +37,7 @@ pub(in crate::scenario) fn of(scenario: Scenario, parameters: &Parameters) -> Pl
         plan.browsing = 0.1 * parameters.rate;
     }
     plan.checkers = plan.checkers.max(2);
+    plan.has_logins = plan.attacks.iter().any(|attack| attack.technique == Technique::CredentialStuffing);
     plan.administered = plan.attacks.iter().any(|attack| matches!(attack.technique, Technique::BruteForce(_)));
     plan
 }
