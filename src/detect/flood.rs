@@ -25,7 +25,7 @@ const HUGE_BITS: f64 = 200e6;
 const TIMES: f64 = 1.5;
 
 /// Impact from which a flood is critical (DETECTION 1.7).
-const HURTS: f64 = 0.2;
+pub(super) const HURTS: f64 = 0.2;
 
 /// Runs the detectors of stray packets over a subject and leaves each packet to one of them.
 pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Vec<Finding> {

@@ -13,9 +13,9 @@
 //! comes from fewer than fifty senders.
 
 use crate::detect::finding::{FigureName as F, Finding};
-use crate::detect::flood::Stream;
+use crate::detect::flood::{HURTS, Stream};
 use crate::detect::view::{View, figure};
-use crate::kind::AlertKind;
+use crate::kind::{AlertKind, Severity};
 use crate::packet::Protocol;
 use crate::window::strays::Family;
 use crate::window::subject::{Sidedness, Subject};
@@ -88,6 +88,8 @@ fn quic(view: &View, subject: &Subject) -> Option<Finding> {
     let mut finding = stream.finding(view, AlertKind::UdpFlood, score, holds);
     // The rate of strays says nothing here: the host answers them.
     finding.gates_hold = holds;
+    let hurts = 1.0 - (-forged / (opened - forged).max(1.0)).exp() >= HURTS;
+    finding.severity = if hurts && stream.is_from_many() { Severity::Critical } else { Severity::Warning };
     finding.onset = onset.start();
     finding.target.protocol = Some(Protocol::UDP);
     finding.figures = vec![

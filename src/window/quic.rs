@@ -3,7 +3,8 @@
 //! What SYN-2 asks of TCP (DETECTION 2.3), asked of Initials: a client that was answered uses the connection id the host
 //! chose, a forged one never does (RFC 9000 section 8.1; Nawrocki et al. 2021). Opening, answer and proof come in ticks of
 //! their own, so answers are compared with the proofs of half a second later, over a second; each step of the test is a
-//! quarter of that second, so that overlapping seconds count once.
+//! quarter of that second, so that overlapping seconds count once. Of a few clients a second the comparison says nothing,
+//! since single proofs fall beside its edges.
 
 use crate::summary::HostTick;
 use crate::time::Tick;
@@ -19,6 +20,9 @@ const SPAN: usize = 4;
 
 /// Share of answered clients that may stop before anything is known: aborted and raced connections (RFC 8305) are common.
 const STOPPING_AT_FIRST: f64 = 0.3;
+
+/// Answered clients a second from which they are compared: the smallest flood of Initials (DETECTION 5).
+const LEAST_ANSWERED: f64 = 50.0;
 
 /// Connections a client proved before a host counts as one that serves QUIC.
 const SERVES: u64 = 20;
@@ -42,11 +46,11 @@ impl Quic {
         self.finished.push(u64::from(host.quic.finished));
         self.initials.push(initials);
         self.proved = self.proved.saturating_add(u64::from(host.quic.finished));
-        if self.answered.sum() == 0 {
-            // Nothing to explain: whatever begins, begins after this.
-            self.unfinished.restart(tick.next());
-        }
         let (unfinished, answered) = self.compare(SPAN);
+        if answered < LEAST_ANSWERED {
+            self.unfinished.restart(tick.next());
+            return;
+        }
         let (part, whole) = (unfinished / SPAN as f64, answered / SPAN as f64);
         let usual = self.unfinished.level().envelope(STOPPING_AT_FIRST);
         self.unfinished.observe(tick, part, whole, 1.0, Some(usual), STEP_CAP);
@@ -138,6 +142,16 @@ mod tests {
         run(&mut quic, 42..80, 200, 200, 200);
         assert!(quic.evidence().0 < 1.0, "{:?}", quic.evidence());
         assert!(quic.is_served());
+    }
+
+    #[test]
+    fn a_few_clients_are_no_evidence_whenever_they_go_on() {
+        let mut quic = Quic::default();
+        for n in 0..400 {
+            let one = u32::from(n % 4 == 0);
+            run(&mut quic, n..n + 1, one, one, one);
+        }
+        assert_eq!(quic.evidence(), (0.0, Tick::new(400)));
     }
 
     #[test]

@@ -98,6 +98,12 @@ impl RateSeries {
         self.window.recent(ticks) as f64 * TICKS_PER_SECOND as f64 / ticks as f64
     }
 
+    /// Returns the sum of the last `ticks` ticks.
+    #[must_use]
+    pub fn recent(&self, ticks: usize) -> f64 {
+        self.window.recent(ticks) as f64
+    }
+
     /// Returns the sum of the last ten seconds.
     #[must_use]
     pub fn sum(&self) -> f64 {

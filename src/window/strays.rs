@@ -85,6 +85,8 @@ pub struct StrayWindow {
     sources: [Distinct; SOURCE_TICKS],
     /// Packets by kind, fading by half in a second.
     kinds: Vec<(StrayKind, f64)>,
+    /// Nearly every packet bears another source.
+    forged: bool,
     /// Least rate and share of any ten seconds so far, of those that were quiet.
     calm: Option<(f64, f64)>,
 }
@@ -108,6 +110,7 @@ impl StrayWindow {
         let large = tested as f64 * 4.0 >= 4.0 * self.packets.envelope(floor).unwrap_or(cold);
         let cap = if large && sources.estimate() >= 10.0 { STEP_CAP_CORROBORATED } else { STEP_CAP };
         self.packets.observe_part(tick, packets, tested, floor, cold, cap);
+        self.judge_sources();
         let usual = self.usual_share_at_most(family);
         self.share.observe(tick, tested as f64, whole.max(tested) as f64, 1.0, Some(usual), cap);
     }
@@ -200,17 +203,24 @@ impl StrayWindow {
         all
     }
 
-    /// Tells whether nearly every packet bears another source, which senders with an address of their own do not do: in
-    /// the newest tick and, as far as sources can be told apart, over the last second.
+    /// Tells whether nearly every packet bears another source, which senders with an address of their own do not do.
     #[must_use]
-    pub fn never_repeats_a_source(&self) -> bool {
-        const FEWEST: f64 = 200.0;
+    pub const fn never_repeats_a_source(&self) -> bool {
+        self.forged
+    }
+
+    /// Judges that by the newest tick and, as far as sources can be told apart, by the last second; a tick with few packets
+    /// changes nothing.
+    fn judge_sources(&mut self) {
+        const FEWEST: f64 = 50.0;
         const MOST: f64 = 4_000.0;
-        let of = |packets: u64, sources: f64| sources >= 0.8 * packets as f64;
-        let (tick, second) = (self.packets.recent_per_second(1) / 4.0, self.packets.recent_per_second(4));
-        (FEWEST..=MOST).contains(&tick)
-            && of(crate::window::whole(tick), self.sources[0].estimate())
-            && (second > MOST || of(crate::window::whole(second), self.sources().estimate()))
+        let (tick, second) = (self.packets.recent(1), self.packets.recent(SOURCE_TICKS));
+        if (FEWEST..=MOST).contains(&tick) {
+            self.forged = self.sources[0].estimate() >= 0.8 * tick
+                && (second > MOST || self.sources().estimate() >= 0.8 * second);
+        } else if tick > MOST {
+            self.forged = false;
+        }
     }
 
     /// Returns the kind most packets of the last seconds are of, and its share of them.
