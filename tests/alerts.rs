@@ -176,9 +176,10 @@ fn every_figure_and_caveat_becomes_a_sentence() {
         ..flood(2.0)
     };
     let evidence = &short_life(all)[0].evidence;
-    // The share of known visitors stands in the sentence of the new ones, that of a reflector in the sentence of its port;
+    // The share of known visitors stands in the sentence of the new ones, that of a reflector in the sentence of its port,
+    // how even and how long a beacon is in those of its interval and number;
     // the origins have one of their own.
-    assert_eq!(evidence.len(), FigureName::ALL.len() - 2 + Caveat::ALL.len() + 1);
+    assert_eq!(evidence.len(), FigureName::ALL.len() - 4 + Caveat::ALL.len() + 1);
     assert!(evidence.iter().all(|sentence| sentence.ends_with('.')));
     insta::assert_snapshot!(evidence.join("\n"));
 }

@@ -61,12 +61,20 @@ fn packets(finding: &Finding, sources: &[SourceShare]) -> String {
         K::CarpetBombing if target.protocol == Some(Protocol::UDP) => {
             vec![place("dst", target), datagrams("dst", target.port)]
         }
+        K::HostSweep if aims_at_itself(target, sources) => {
+            vec![place("src", target), transport("dst port", target.protocol, target.port)]
+        }
         K::PortScan | K::HostSweep | K::BruteForce => {
             vec![place("dst", target), transport("dst port", target.protocol, target.port), any_of(sources, target)]
         }
         _ => vec![place("dst", target), transport("dst port", target.protocol, target.port)],
     };
     terms.into_iter().filter(|term| !term.is_empty()).collect::<Vec<_>>().join(" and ")
+}
+
+/// Tells whether a sweep is named by who makes it, since it aims all over the network.
+fn aims_at_itself(target: &Target, sources: &[SourceShare]) -> bool {
+    target.prefix.is_some_and(|prefix| sources.iter().any(|source| source.address.host_prefix() == prefix))
 }
 
 fn place(side: &str, target: &Target) -> String {

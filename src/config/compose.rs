@@ -31,6 +31,11 @@ impl Config {
             events: self.event.iter().map(|event| event.expected(&self.timezone.zone())).collect(),
             expected_peak: self.site.iter().filter_map(|site| Some((site.name.clone(), site.expected_peak?))).collect(),
             envelope_width: self.envelope_width,
+            logins: self
+                .site
+                .iter()
+                .flat_map(|site| site.logins.iter().map(|at| (at.ip().into(), at.port())))
+                .collect(),
         }
     }
 

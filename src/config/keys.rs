@@ -420,7 +420,9 @@ fn sites(sites: &[SiteEntry]) -> String {
             let number =
                 |name, value: Option<f64>| value.map_or_else(String::new, |value| format!(", {name} = {value}"));
             let (capacity, peak) = (number("capacity", site.capacity), number("expected_peak", site.expected_peak));
-            format!("{{ name = {}, prefixes = {}{capacity}{peak} }}", quote(&site.name), list(&site.prefixes))
+            let logins =
+                if site.logins.is_empty() { String::new() } else { format!(", logins = {}", list(&site.logins)) };
+            format!("{{ name = {}, prefixes = {}{capacity}{peak}{logins} }}", quote(&site.name), list(&site.prefixes))
         })
         .collect();
     format!("[{}]", entries.join(", "))

@@ -28,6 +28,8 @@ pub struct SiteEntry {
     pub capacity: Option<f64>,
     /// Connections a second it is expected to see at most, for the time in which nothing is known yet.
     pub expected_peak: Option<f64>,
+    /// Where people log in, beside the well-known services: host and port.
+    pub logins: Vec<std::net::SocketAddr>,
 }
 
 impl Protected {
@@ -54,7 +56,7 @@ impl Protected {
 
 impl SiteEntry {
     /// The keys of a `[[site]]`.
-    const KEYS: [&'static str; 4] = ["name", "prefixes", "capacity", "expected_peak"];
+    const KEYS: [&'static str; 5] = ["name", "prefixes", "capacity", "expected_peak", "logins"];
 
     /// Reads the `[[site]]` tables.
     pub(super) fn read(item: &Item, complaints: &mut Complaints) -> Vec<Self> {
@@ -67,6 +69,9 @@ impl SiteEntry {
                     "prefixes" => site.prefixes = item.as_each("a prefix such as 192.0.2.0/24", complaints),
                     "expected_peak" => {
                         site.expected_peak = item.as_number("connections a second", 0.1, 1e9, complaints);
+                    }
+                    "logins" => {
+                        site.logins = item.as_each("an address and port such as 203.0.113.10:443", complaints);
                     }
                     _ => site.capacity = item.as_number("connections a second", 0.1, 1e9, complaints),
                 });

@@ -23,13 +23,15 @@ fn sites(config: &Config) -> Vec<String> {
 }
 
 const SITES: &str = "protect = [\"198.51.100.0/24\", \"192.0.2.0/25=school\"]\n\
-    [[site]]\nname = \"school\"\nprefixes = [\"2001:db8::/48\"]\ncapacity = 200\n";
+    [[site]]\nname = \"school\"\nprefixes = [\"2001:db8::/48\"]\ncapacity = 200\nlogins = [\"203.0.113.10:443\", \"[2001:db8::1]:8443\"]\n";
 
 #[test]
 fn sites_are_made_of_protect_and_of_their_own_tables() {
     let config = load(SITES, &[]).unwrap();
     assert_eq!(sites(&config), ["school: 192.0.2.0/25 2001:db8::/48", "198.51.100.0/24: 198.51.100.0/24"]);
     assert_eq!(config.engine().capacity, [("school".to_owned(), 200.0)]);
+    let logins = [("203.0.113.10".parse().unwrap(), 443), ("2001:db8::1".parse().unwrap(), 8443)];
+    assert_eq!(config.engine().logins, logins);
     assert!(!config.policy().is_learning());
 }
 

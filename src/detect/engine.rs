@@ -22,6 +22,7 @@ use crate::detect::minute::{MinuteSums, MinuteVerdict};
 use crate::detect::outlook::{self, Outlooks};
 use crate::detect::protection::{HomeFinder, Protection};
 use crate::detect::sensor_blind::SensorBlind;
+use crate::detect::sources::{self, Sources};
 use crate::detect::view::{Situation, View};
 use crate::detect::watched::{Watched, WatchedSite, judge};
 use crate::hash::Seed;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub expected_peak: Vec<(String, f64)>,
     /// Width of the envelope of volume in spreads (`z_env`, DETECTION 1.2).
     pub envelope_width: f64,
+    /// Log-in services, host and port, beside those at well-known ports.
+    pub logins: Vec<(Address, u16)>,
 }
 
 impl Default for Settings {
@@ -74,6 +77,7 @@ impl Default for Settings {
             events: Vec::new(),
             expected_peak: Vec::new(),
             envelope_width: WIDTH,
+            logins: Vec::new(),
         }
     }
 }
@@ -140,6 +144,7 @@ pub struct Engine {
     seed: Seed,
     known: Known,
     scanners: Scanners,
+    sources: Sources,
     sensor: SensorBlind,
     families: Families,
     hosts: BTreeMap<Address, Watched>,
@@ -195,6 +200,10 @@ impl Engine {
             seed,
             known: Known::new(seed),
             scanners: Scanners::new(seed),
+            sources: Sources::new(
+                sources::Settings { proxies: settings.proxies.clone(), logins: settings.logins.clone() },
+                seed,
+            ),
             sensor: SensorBlind::default(),
             families: Families::default(),
             hosts: BTreeMap::new(),
@@ -307,6 +316,13 @@ impl Engine {
             at_once("overload"),
             needs_history("outage"),
             at_once("sensor_blind"),
+            at_once("port_scan"),
+            at_once("host_sweep"),
+            at_once("brute_force"),
+            needs_history("credential_stuffing"),
+            at_once("exfiltration"),
+            self.sources.new_outbound_armed(),
+            at_once("beacon"),
         ]
     }
 
@@ -346,6 +362,7 @@ impl Engine {
     fn restart(&mut self, tick: Tick) {
         self.sensor.restart();
         self.connections_known_at = Some(tick.plus(CONNECTIONS_TAKE));
+        self.sources.restart();
         for watched in self.hosts.values_mut().chain(self.sites.values_mut().map(|site| &mut site.watched)) {
             watched.subject.restart(tick);
             watched.foreign = foreign_surge::Memory::default();
@@ -400,6 +417,13 @@ impl Engine {
                 self.known.learn(summary.tick, contact.originator.source_unit());
             }
         }
+        let hosts = &self.hosts;
+        self.sources.observe(summary, &self.policy, |host| {
+            hosts.get(&host).map_or_else(sources::Standing::default, |watched| sources::Standing {
+                one_sided: watched.subject.sidedness() == Sidedness::OneSided,
+                unwell: watched.situation.unhealthy,
+            })
+        });
         self.data_segments.0 = self.data_segments.0 * 0.99 + summary.flows.data_segments as f64;
         self.data_segments.1 = self.data_segments.1 * 0.99 + summary.flows.repeated_segments as f64;
     }
@@ -411,7 +435,8 @@ impl Engine {
             self.make_room(tick, host);
         }
         for record in &summary.cohorts {
-            let (known, scanner) = (self.known.contains(record.source), self.scanners.contains(record.source));
+            let known = self.known.contains(record.source);
+            let scanner = self.scanners.contains(record.source) || self.sources.is_scanner(record.source);
             if let Some(watched) = self.hosts.get_mut(&record.target) {
                 observe_record(self.seed, watched, record, known, scanner);
             }
@@ -572,6 +597,15 @@ impl Engine {
                     findings.push(finding);
                 }
             }
+        }
+        let mut by_source = self.sources.detect(&view);
+        sources::yield_to_floods(&mut by_source, &findings);
+        for finding in by_source {
+            if let Some(site) = finding.target.prefix.and_then(|prefix| self.policy.site_of(prefix.network())) {
+                let score = scores.entry((finding.kind.name(), site)).or_default();
+                *score = score.max(if finding.gates_hold { finding.ratio() } else { finding.ratio().min(0.99) });
+            }
+            findings.push(finding);
         }
         findings.extend(self.sensor.detect(tick.end()));
         self.quiet_ticks =

@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 
 closed_set! {
     /// The name of a figure: the key under `observed`, `expected` and `peak` of an alert. The unit is in the name:
-    /// `_per_second`, `_share` (0 to 1), `_seconds`, `_ratio`, `_count`.
+    /// `_per_second`, `_share` (0 to 1), `_seconds`, `_ratio`, `_count`, `_bytes`.
     FigureName {
         /// First SYNs (retransmissions removed) a second.
         FirstSynsPerSecond = "first_syns_per_second",
@@ -84,6 +84,52 @@ closed_set! {
         BlockedCount = "blocked_count",
         /// The same as a share of the open ones.
         BlockedShare = "blocked_share",
+        /// Different hosts that one source tried in vain.
+        ProbedHostsCount = "probed_hosts_count",
+        /// Different ports that one source tried in vain.
+        ProbedPortsCount = "probed_ports_count",
+        /// Share of one source's first contacts that were refused or left without an answer.
+        FailedContactsShare = "failed_contacts_share",
+        /// Probes that no network stack would send.
+        StealthyCount = "stealthy_count",
+        /// Short, small conversations of one source with a log-in service in ten minutes.
+        AttemptsCount = "attempts_count",
+        /// Share of them that are as large as the median one, within 10 %, both ways.
+        AlikeShare = "alike_share",
+        /// Bytes that the client sends, at the median.
+        SentBytes = "sent_bytes",
+        /// Bytes that the client receives, at the median.
+        ReceivedBytes = "received_bytes",
+        /// Bytes that one client fetched from a server in an hour.
+        FetchedBytes = "fetched_bytes",
+        /// Answers that one client fetched from a server in an hour.
+        AnswersCount = "answers_count",
+        /// Other clients of the server in that hour.
+        OtherClientsCount = "other_clients_count",
+        /// Bytes in an hour that one of a thousand other clients exceeds.
+        OtherClientsBytes = "other_clients_bytes",
+        /// Bytes that a host sent in an hour over connections of its own.
+        SentHourBytes = "sent_hour_bytes",
+        /// Share of them that went to networks first seen within a day.
+        NewDestinationShare = "new_destination_share",
+        /// Time for which a host had opened no connection to the outside.
+        WithoutOutboundSeconds = "without_outbound_seconds",
+        /// Share of visits to a log-in service that no session followed, in a minute.
+        UnfollowedShare = "unfollowed_share",
+        /// Such visits beyond the usual share since the evidence began.
+        UnfollowedCount = "unfollowed_count",
+        /// Conversations of such a visit, on average.
+        VisitConversationsCount = "visit_conversations_count",
+        /// Median time between the beginnings of a pair's connections.
+        IntervalSeconds = "interval_seconds",
+        /// Median distance of a pause from the median pause.
+        DeviationSeconds = "deviation_seconds",
+        /// Mean of the four statistics of regularity, 0 to 1.
+        RegularityShare = "regularity_share",
+        /// Connections of the pair.
+        ConnectionsCount = "connections_count",
+        /// Time from the first of them to the last.
+        CoveredSeconds = "covered_seconds",
         /// Packets a second.
         PacketsPerSecond = "packets_per_second",
         /// Bits a second of the packets that are judged.

@@ -1,29 +1,38 @@
 //! The detectors: one file each, from windows to findings. They own no alert's life and write no prose.
 
 pub mod amplification;
+mod beacon;
 pub mod behaviour;
+mod brute_force;
 pub mod budget;
 pub mod calibration;
 mod carpet_bombing;
 pub mod confidence;
 pub mod connect_flood;
+mod credential_stuffing;
 pub mod engine;
+mod exfiltration;
 pub mod exhaustion;
 pub mod family;
 pub mod finding;
 pub mod flood;
 pub mod foreign_surge;
 pub mod fragment_flood;
+mod host_sweep;
 pub mod icmp_flood;
 pub mod minute;
+mod new_outbound;
 pub mod outage;
 mod outlook;
 pub mod overload;
+mod port_scan;
 pub mod protection;
 pub mod rush;
+mod scan;
 pub mod sensor_blind;
 pub mod slow_client;
 pub mod slow_read;
+pub mod sources;
 pub mod syn_flood;
 pub mod tcp_flag_flood;
 pub mod udp_flood;

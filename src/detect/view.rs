@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::address::Prefix;
 use crate::detect::budget::Lines;
 use crate::detect::finding::{Caveat, Figure, FigureName, Finding, Target};
 use crate::kind::{AlertKind, Severity, Verdict};
@@ -43,11 +44,20 @@ impl View {
     /// Begins a finding on a subject, with its caveats.
     #[must_use]
     pub fn finding(&self, kind: AlertKind, subject: &Subject, score: f64, alert_at: f64) -> Finding {
+        let mut finding = self.about(kind, subject.prefix, score, alert_at);
+        finding.target.site = Some(self.policy.name(subject.site));
+        finding.caveats = self.caveats(subject);
+        finding
+    }
+
+    /// Begins a finding on a prefix that is no subject of its own, such as the aim of a scan.
+    #[must_use]
+    pub fn about(&self, kind: AlertKind, prefix: Prefix, score: f64, alert_at: f64) -> Finding {
         Finding {
             kind,
             target: Target {
-                prefix: Some(subject.prefix),
-                site: Some(self.policy.name(subject.site)),
+                prefix: Some(prefix),
+                site: self.policy.site_of(prefix.network()).map(|site| self.policy.name(site)),
                 port: None,
                 protocol: None,
                 members: Vec::new(),
@@ -63,7 +73,7 @@ impl View {
             spoofed: false,
             origins: Vec::new(),
             sources: Vec::new(),
-            caveats: self.caveats(subject),
+            caveats: self.caveats_of_capture(),
             settings: Vec::new(),
         }
     }
@@ -92,6 +102,13 @@ impl View {
             caveats.push(Caveat::Sampled);
         }
         caveats
+    }
+
+    /// What qualifies a finding whoever it is about.
+    fn caveats_of_capture(&self) -> Vec<Caveat> {
+        let lost = (self.loss_share > 0.01).then_some(Caveat::CaptureLoss);
+        let doubled = (self.duplicate_share > 0.05).then_some(Caveat::Duplicates);
+        lost.into_iter().chain(doubled).collect()
     }
 
     /// Returns how much an excess hurts, 0 to 1: 1 - exp(-excess / max(usual, a tenth of capacity)) (DETECTION 1.7).

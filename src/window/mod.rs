@@ -3,20 +3,29 @@
 //! Everything here takes integers from merged summaries and turns them into rates, shares and evidence. It knows no
 //! channel, no alert and no sentence. Each statistic is one file that names its source and what it assumes.
 
+pub mod bitmap;
+pub mod bloom;
 pub mod calendar;
 pub mod clients;
 pub mod cohorts;
 pub mod connections;
 pub mod cusum;
+pub mod doors;
 pub mod foreign;
 pub mod freeze;
+pub mod gaps;
 pub mod known;
 pub mod level;
+pub mod logins;
+pub mod majority;
 pub mod negative_binomial;
+pub mod outbound;
 pub mod outlook;
 pub mod pareto;
 pub mod ports;
+pub mod probing;
 pub mod profile;
+pub mod pulls;
 pub mod quic;
 pub mod records;
 pub mod ring;
@@ -27,6 +36,9 @@ pub mod shapes;
 pub mod spread;
 pub mod strays;
 pub mod subject;
+pub mod table;
+pub mod trw;
+pub mod visits;
 
 #[cfg(test)]
 mod tests;

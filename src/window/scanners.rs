@@ -1,4 +1,5 @@
-//! Sources that probe: many ports or many hosts, most without success. Their half-open handshakes are not a flood.
+//! Sources that probe a protected prefix, as the flood test needs them: within a second of their handshakes, before it is
+//! known that nothing will come back. Alerts on scans are made of first contacts ([`crate::window::probing`]).
 //!
 //! A direct-mapped table of fixed size, fed by closed handshakes. Under a flood of forged sources entries are replaced
 //! all the time; a scanner then goes unrecognised, which hides nothing, since the flood is there.
@@ -7,6 +8,7 @@ use crate::address::Address;
 use crate::hash::{Seed, mix};
 use crate::summary::{CohortRecord, Outcome};
 use crate::time::Tick;
+use crate::window::bitmap::Bitmap;
 
 const PLACES: usize = 4_096;
 
@@ -21,8 +23,8 @@ const HOSTS: u32 = 25;
 struct Entry {
     source: Address,
     since: Tick,
-    ports: u64,
-    hosts: u64,
+    ports: Bitmap,
+    hosts: Bitmap,
     failures: u32,
     successes: u32,
 }
@@ -52,33 +54,23 @@ impl Scanners {
             entry.successes = entry.successes.saturating_add(1);
         } else {
             entry.failures = entry.failures.saturating_add(1);
-            entry.ports |= bit(self.seed, u64::from(record.port));
-            entry.hosts |= bit(self.seed, self.seed.address(record.target));
+            entry.ports.insert(mix(self.seed.0[1], u64::from(record.port)));
+            entry.hosts.insert(self.seed.address(record.target));
         }
     }
 
-    /// Tells whether the source probes: enough different ports or hosts (linear counting over 64 bits, Whang et al.
-    /// 1990), and at least four failures to a success.
+    /// Tells whether the source probes: enough different ports or hosts (by [`Bitmap`]), and at least four failures to a success.
     #[must_use]
     pub fn contains(&self, source: Address) -> bool {
         let entry = &self.entries[self.place(source)];
         entry.source == source
             && entry.failures >= 4 * entry.successes
-            && (distinct(entry.ports) >= f64::from(PORTS) || distinct(entry.hosts) >= f64::from(HOSTS))
+            && (entry.ports.distinct() >= f64::from(PORTS) || entry.hosts.distinct() >= f64::from(HOSTS))
     }
 
     fn place(&self, source: Address) -> usize {
         usize::try_from(self.seed.address(source) % PLACES as u64).unwrap_or(0)
     }
-}
-
-fn bit(seed: Seed, value: u64) -> u64 {
-    1 << (mix(seed.0[1], value) % 64)
-}
-
-fn distinct(bitmap: u64) -> f64 {
-    let empty = f64::from(bitmap.count_zeros().max(1));
-    64.0 * (64.0 / empty).ln()
 }
 
 #[cfg(test)]

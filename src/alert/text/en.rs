@@ -1,6 +1,7 @@
 //! English: evidence sentences and names.
 
 use crate::alert::line::Alert;
+use crate::alert::text::by_source;
 use crate::alert::text::notation::Notation;
 use crate::detect::finding::{Caveat, Figure, FigureName};
 use crate::kind::{AlertKind, Verdict};
@@ -169,6 +170,29 @@ fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
             about(figure)
         ),
         F::BlockedShare => format!("These are {} of the open connections{}.", percent(figure), at_most_share(figure)),
+        F::ProbedHostsCount
+        | F::ProbedPortsCount
+        | F::FailedContactsShare
+        | F::StealthyCount
+        | F::AttemptsCount
+        | F::AlikeShare
+        | F::SentBytes
+        | F::ReceivedBytes
+        | F::FetchedBytes
+        | F::AnswersCount
+        | F::OtherClientsCount
+        | F::OtherClientsBytes
+        | F::SentHourBytes
+        | F::NewDestinationShare
+        | F::WithoutOutboundSeconds
+        | F::UnfollowedShare
+        | F::UnfollowedCount
+        | F::VisitConversationsCount
+        | F::IntervalSeconds
+        | F::DeviationSeconds
+        | F::RegularityShare
+        | F::ConnectionsCount
+        | F::CoveredSeconds => return by_source::sentence(figure, alert),
         F::PacketsPerSecond => format!("{} packets a second arrived{}.", N.figure(value), at_most_rate(figure)),
         F::BitsPerSecond => format!(
             "They carry {} a second{}.",

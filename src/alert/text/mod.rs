@@ -5,6 +5,7 @@
 //! *registered*. Forged sources have no origin at all. What flow data can only hint at is *consistent with* a cause. And
 //! volume alone is never called an attack.
 
+mod by_source;
 mod en;
 pub mod notation;
 mod why;

@@ -4,6 +4,7 @@
 //! that is held to be, in words of the verdict.
 
 use crate::alert::line::{Alert, Event};
+use crate::alert::text::by_source;
 use crate::alert::text::notation::Notation;
 use crate::detect::finding::FigureName;
 use crate::kind::{AlertKind, Verdict};
@@ -13,6 +14,7 @@ const N: Notation = Notation::ENGLISH;
 pub(super) fn why(alert: &Alert) -> String {
     let over = alert.event == Event::Close;
     let (now, past) = if is_growth_alone(alert) { GROWTH } else { what(alert.kind) };
+    let (now, past) = by_source::what(alert).unwrap_or((now, past));
     let what = if over { past } else { now }.replace("{place}", &place(alert));
     format!("{what}{}{}.", measure(alert, over), held_to_be(alert, over))
 }
@@ -158,6 +160,12 @@ fn measure(alert: &Alert, over: bool) -> String {
             .map(|from| format!("{from}{}", rate(alert).unwrap_or_default())),
         AlertKind::CarpetBombing => of(FigureName::TargetsCount)
             .map(|hosts| format!(": about {} of them within a second", N.figure(hosts.observed))),
+        AlertKind::PortScan
+        | AlertKind::HostSweep
+        | AlertKind::BruteForce
+        | AlertKind::CredentialStuffing
+        | AlertKind::Exfiltration
+        | AlertKind::Beacon => by_source::measure(alert),
         AlertKind::SensorBlind => of(FigureName::LostShare)
             .map(|share| format!(": {} of it {is} lost", N.percent(share.observed)))
             .or_else(|| of(FigureName::SilentSeconds).map(|s| format!(": nothing for {}", N.duration(s.observed)))),

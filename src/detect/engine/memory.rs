@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize};
 use super::{Engine, MOST_HOSTS, Watched};
 use crate::address::Prefix;
 use crate::country::Country;
+use crate::detect::sources::Saved;
 use crate::detect::watched::WatchedSite;
 use crate::policy::{Policy, SiteId};
 use crate::state::Sections;
 use crate::time::{Tick, Timestamp};
+use crate::window::bloom::Generation;
 use crate::window::shapes::{Shapes, ShapesMemory};
 use crate::window::subject::SubjectMemory;
 
@@ -80,7 +82,8 @@ impl Engine {
         let capacity: Vec<(String, f64)> =
             self.capacity.iter().map(|(site, rate)| (self.policy.name(*site).to_string(), *rate)).collect();
         sections.put("capacity", &capacity);
-        sections.put("known", &self.known.memory());
+        sections.put("known", self.known.export());
+        sections.put("sources", &self.sources.export());
         sections.put("calibration", &self.calibration.memory());
         if self.settings.home.is_empty() && !self.home.is_empty() {
             let home = self.home_finder.outcome.as_ref().and_then(|outcome| outcome.as_ref().ok());
@@ -178,11 +181,17 @@ impl Engine {
             }
         }
         // Known sources are kept as keyed hashes: under another key they are nobody.
-        if sections.get::<[u64; 2]>("seed") == Some(self.seed.0)
-            && let Some((generations, entries)) = self.part::<([Vec<u64>; 2], u64)>(sections, "known")
-            && !self.known.recall(generations, entries)
-        {
-            self.recalled.refused.push("the known sources make no sense: they are learned anew".to_owned());
+        if sections.get::<[u64; 2]>("seed") == Some(self.seed.0) {
+            if let Some(generations) = self.part::<[Generation; 2]>(sections, "known")
+                && !self.known.import(generations)
+            {
+                self.recalled.refused.push("the known sources make no sense: they are learned anew".to_owned());
+            }
+            if let Some(saved) = self.part::<Saved>(sections, "sources")
+                && !self.sources.import(saved)
+            {
+                self.recalled.refused.push("what hosts do on their own makes no sense: it is learned anew".to_owned());
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use super::{Partition, Segment};
 use crate::flow::attempts::Attempt;
 use crate::flow::key::{Side, is_echo_request};
 use crate::packet::{Packet, Protocol, TcpFlags};
+use crate::summary::stray::REFLECTORS;
 use crate::summary::{Knock, Probe, ProbeOutcome};
 use crate::time::{Tick, Timestamp};
 
@@ -46,7 +47,8 @@ fn knock(packet: &Packet) -> Option<Knock> {
     match packet.protocol {
         Protocol::TCP if packet.flags.is_syn() => Some(Knock::Ordinary),
         Protocol::TCP => matches!(packet.flags.0 & CONTROLS, 0 | TcpFlags::FIN | XMAS).then_some(Knock::Stealthy),
-        Protocol::UDP => Some(Knock::Ordinary),
+        // What comes from a service that answers is an answer, asked for or not: nobody knocks from there.
+        Protocol::UDP => REFLECTORS.binary_search(&packet.source_port).is_err().then_some(Knock::Ordinary),
         _ => is_echo_request(packet).then_some(Knock::Ordinary),
     }
 }
