@@ -42,7 +42,7 @@ fn flood(ratio: f64) -> Finding {
             figure(FigureName::AttackShare, 0.91, None, Some((0.90, 0.92))),
         ],
         spoofed: true,
-        origins: vec![OriginShare { country: "NL".parse().unwrap(), share: 0.4, packets: 120 }],
+        origins: vec![OriginShare { country: "NL".parse().unwrap(), asn: None, share: 0.4, packets: 120 }],
         sources: vec![SourceShare { address: "198.51.100.7".parse().unwrap(), packets: 9, bytes: 540 }],
         caveats: vec![Caveat::ColdStart, Caveat::Unattributable],
         settings: vec![("ack_deadline_seconds", 0.25), ("window_seconds", 10.0)],

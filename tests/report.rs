@@ -132,8 +132,8 @@ fn surge() -> Finding {
             figure(FigureName::TopShapeShare, 0.71, Some(0.09), None),
         ],
         origins: vec![
-            OriginShare { country: "NL".parse().unwrap(), share: 0.22, packets: 61_000 },
-            OriginShare { country: "BR".parse().unwrap(), share: 0.09, packets: 20_400 },
+            OriginShare { country: "NL".parse().unwrap(), asn: None, share: 0.22, packets: 61_000 },
+            OriginShare { country: "BR".parse().unwrap(), asn: None, share: 0.09, packets: 20_400 },
         ],
         sources: vec![SourceShare { address: "198.51.100.7".parse().unwrap(), packets: 9_120, bytes: 1_234_567 }],
         ..finding(AlertKind::ForeignSurge, Verdict::Attack, Severity::Critical, at(36))

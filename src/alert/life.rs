@@ -244,7 +244,7 @@ fn origins(finding: &Finding) -> Vec<Origin> {
     let verified = if finding.spoofed { &[][..] } else { &finding.origins[..] };
     let line = |share: &crate::detect::finding::OriginShare| Origin {
         country: share.country,
-        asn: None,
+        asn: share.asn,
         share: Number::clamped(share.share, 0.0, 1.0),
         packets: share.packets,
     };

@@ -26,6 +26,7 @@ impl Config {
             false_alarms_per_week: self.false_alarms_per_week,
             capacity: self.site.iter().filter_map(|site| Some((site.name.clone(), site.capacity?))).collect(),
             backlog: self.backlog,
+            near: self.near.clone(),
             proxies: self.proxies.clone(),
             calendar: self.calendar(),
             events: self.event.iter().map(|event| event.expected(&self.timezone.zone())).collect(),

@@ -45,6 +45,12 @@ pub(super) const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "near",
+        variable: Some("VIGIE_NEAR"),
+        set: |config, item, complaints| config.near = countries(item, complaints),
+        show: |config| Some(list(&config.near)),
+    },
+    Key {
         name: "protect",
         variable: Some("VIGIE_PROTECT"),
         set: |config, item, complaints| config.protect = Protected::read(item, complaints),

@@ -48,6 +48,8 @@ pub struct Config {
     pub protect: Vec<Protected>,
     /// More about sites.
     pub site: Vec<SiteEntry>,
+    /// Countries abroad that are near, such as neighbours.
+    pub near: Vec<Country>,
     /// Prefixes of proxies, CDNs and load balancers.
     pub proxies: Vec<Prefix>,
     /// Where the users live: their time zone.
@@ -275,6 +277,7 @@ impl Default for Config {
             overseas: Overseas::Included,
             protect: Vec::new(),
             site: Vec::new(),
+            near: Vec::new(),
             proxies: Vec::new(),
             timezone: Zone::default(),
             holidays: Vec::new(),

@@ -1,23 +1,64 @@
 //! FC-1: does a surge of verified connections behave like people or like robots (DETECTION 4.2 and 0.2)?
 //!
-//! Method: evidence weights in nats, each capped at 3, judged on the excess against the subject's own normal: how much the
-//! leading shape of the excess exceeds its usual share, how far the two mixtures lie apart, how evenly sources share the
-//! connections compared with usual, and how suddenly it came. `J = sum / sqrt(available / 6)`: at least 4 is robotic, at
-//! most -4 is a crowd. The slopes are starting values.
+//! Method: ten features as evidence weights in nats, positive for robots, each capped at 3. They are judged on the excess
+//! against the subject's own normal: sums over sources and shapes now, less the usual ones. `J = sum / sqrt(available / 6)`:
+//! at least 4 is robotic, at most -4 is a crowd. Robotic needs more than a sudden, new or foreign crowd can show: a shape
+//! of its own that leads the excess, or sources that are even and regular. The slopes are starting values.
 //!
-//! Sources: Yu et al. 2012 (robots' flows resemble each other), Jung et al. 2002 (crowds look like the usual clients).
+//! Sources: Yu et al. 2012 (robots' flows resemble each other), Jung et al. 2002 (crowds look like the usual clients and
+//! come from networks seen before), Chen & Heidemann 2005 (people give up on a server that does not answer).
 //!
-//! Blind spots: robots with human-like variety stay undetermined, by design.
+//! Blind spots: robots with human-like variety stay undetermined, by design; many people who all open one new page look a
+//! little like robots by their shape, and only their sources speak for them.
 
 use crate::detect::finding::{Figure, FigureName as F};
 use crate::detect::view::figure;
-use crate::window::shapes::Shapes;
+use crate::window::mixture::{Likeness, Mixture, Sample, likeness};
+use crate::window::rise::Onset;
+use crate::window::sources::SourceSums;
+use crate::window::stratum::Comparison;
 
 /// `J` from which a surge is robotic, and its negative from which it is a crowd.
 pub const DECISIVE: f64 = 4.0;
 
 /// Largest weight of one feature in nats.
 const CAP: f64 = 3.0;
+
+/// Weight of the leading shape from which the surge has a shape of its own.
+const OWN_SHAPE: f64 = 1.0;
+
+/// Sources in excess from which they are compared, and the part of the usual ones they must be.
+const LEAST_SOURCES: f64 = 25.0;
+const LEAST_PART: f64 = 0.2;
+
+/// Age of a surge from which a window of ten seconds is full of it.
+const FULL_WINDOW: f64 = 11.0;
+
+/// A surge to be judged.
+#[derive(Clone, Debug)]
+pub struct Surge<'a> {
+    /// Its window beside what is usual.
+    pub comparison: &'a Comparison,
+    /// The usual mixture to borrow while the stratum has none of its own.
+    pub borrowed: &'a Mixture,
+    /// The window of the other stratum, while that surges too.
+    pub control: Option<&'a Sample>,
+    /// Which part of its connections is usual, 0 to 1.
+    pub usual_part: f64,
+    /// By how much growth that is explained otherwise multiplies its usual sources, at least 1.
+    pub growth: f64,
+    /// How it rose.
+    pub onset: Option<Onset>,
+    /// The alarm ratio of the test for foreign surges, halved: 0.5 is the alert line. `None` within one stratum, where all
+    /// are from home or from abroad anyway.
+    pub foreign_score: Option<f64>,
+    /// The server keeps up, so that the size of its responses says something.
+    pub healthy: bool,
+    /// First attempts now as a part of those when the server began to fail; `None` while it does not fail.
+    pub reaction: Option<f64>,
+    /// Served networks are known for so long that a new one says something.
+    pub networks_are_known: bool,
+}
 
 /// How a surge behaves.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,36 +67,144 @@ pub struct Behaviour {
     pub nats: f64,
     /// Connections of the surge that were judged.
     pub connections: f64,
+    /// Evidence in decades that its leading shape is no chance.
+    pub decades: f64,
+    /// Sources of the surge, estimated.
+    pub sources: f64,
     /// The figures behind it.
     pub figures: Vec<Figure>,
+    /// The weight of each feature, in nats.
+    pub weights: Vec<(&'static str, f64)>,
 }
 
-/// Judges the connections in `surge`, of which `usual_part` (0 to 1) is usual; `reference` is the mixture to fall
-/// back on. `None` while too few connections have shown their shape.
+impl Behaviour {
+    /// Tells whether it is robots.
+    #[must_use]
+    pub fn is_robotic(&self) -> bool {
+        self.nats >= DECISIVE && self.has_quality()
+    }
+
+    /// Tells whether it is people.
+    #[must_use]
+    pub fn is_human(&self) -> bool {
+        self.nats <= -DECISIVE
+    }
+
+    /// A shape of its own, or sources both even and regular: what suddenness, novelty and country cannot stand for.
+    fn has_quality(&self) -> bool {
+        let weight = |name| self.weights.iter().find(|(of, _)| *of == name).map_or(0.0, |(_, weight)| *weight);
+        weight("weight_shape") >= OWN_SHAPE || (weight("weight_evenness") >= 1.0 && weight("weight_regularity") >= 1.0)
+    }
+}
+
+/// Judges a surge. `None` while too few connections have shown their shape.
 #[must_use]
-pub fn judge(surge: &Shapes, reference: &Shapes, usual_part: f64, rise_seconds: Option<f64>) -> Option<Behaviour> {
-    let likeness = surge.likeness(usual_part, reference)?;
-    let ratio = likeness.top_share / likeness.usual_share;
-    let mut weights = vec![3.0 * (ratio.max(0.05).log2() - 1.0), 3.0 * (likeness.divergence - 0.35) / 0.2];
-    let mut figures = vec![figure(F::TopShapeShare, likeness.top_share, Some(likeness.usual_share))];
-    // Where every source connects once there is no spread to compare.
-    let usual = surge.usual_spread().or_else(|| reference.usual_spread()).filter(|usual| *usual > 0.2);
-    if let (Some(spread), Some(usual)) = (surge.current_spread(), usual) {
-        weights.push(2.0 * (0.8 - spread / usual) / 0.3);
-        figures.push(figure(F::SourceSpreadRatio, spread, Some(usual)));
+pub fn judge(surge: &Surge<'_>) -> Option<Behaviour> {
+    let comparison = surge.comparison;
+    let likeness = likeness(&comparison.sample, &comparison.mixture, surge.borrowed, surge.control, surge.usual_part)?;
+    let mut features = Features::default();
+    features.shapes(&likeness);
+    if let Some(usual) = &comparison.usual_sources {
+        features.sources(surge, &comparison.sources, usual);
     }
-    if let Some(seconds) = rise_seconds {
-        weights.push(if seconds < 3.0 {
-            1.5
-        } else if seconds > 60.0 {
-            -1.0
-        } else {
-            0.0
-        });
-        figures.push(figure(F::OnsetSeconds, seconds, None));
-    }
-    let sum: f64 = weights.iter().map(|weight| weight.clamp(-CAP, CAP)).sum();
+    features.moment(surge, &likeness);
+    let weights = features.weights;
+    let sum: f64 = weights.iter().map(|(_, weight)| weight).sum();
     let nats = sum / (weights.len() as f64 / 6.0).sqrt();
-    figures.insert(0, figure(F::BehaviourNats, nats, None));
-    Some(Behaviour { nats, connections: likeness.connections, figures })
+    let mut figures = vec![figure(F::BehaviourNats, nats, None)];
+    figures.extend(features.figures);
+    let sources = (1.0 - surge.usual_part.clamp(0.0, 1.0)) * comparison.sources.sources;
+    Some(Behaviour { nats, connections: likeness.connections, decades: likeness.decades, sources, figures, weights })
+}
+
+/// What speaks for robots and what for people.
+#[derive(Debug, Default)]
+struct Features {
+    weights: Vec<(&'static str, f64)>,
+    figures: Vec<Figure>,
+}
+
+impl Features {
+    fn weigh(&mut self, name: &'static str, nats: f64, figure: Figure) {
+        self.weights.push((name, nats.clamp(-CAP, CAP)));
+        self.figures.push(figure);
+    }
+
+    /// 4, signature concentration: the leading shape must both lead the excess and be rare usually. A crowd that opens
+    /// what everybody opens, and one that opens one new page among others, are neither.
+    fn shapes(&mut self, likeness: &Likeness) {
+        let ratio = (likeness.top_share / likeness.usual_share).max(0.05);
+        let unusual = 3.0 * (ratio.log2() - 1.0);
+        let leads = 3.0 * (likeness.top_share - 0.4) / 0.2;
+        let figure_of_shape = figure(F::TopShapeShare, likeness.top_share, Some(likeness.usual_share));
+        self.weigh("weight_shape", if unusual > 0.0 { unusual.min(leads) } else { unusual }, figure_of_shape);
+        let distance = 3.0 * (likeness.divergence - 0.35) / 0.2;
+        self.weigh("weight_mixture", distance, figure(F::ShapeDivergence, likeness.divergence, None));
+    }
+
+    /// 1, 2, 3, 5 and 10: what the sources of the excess do, each against the usual sources.
+    fn sources(&mut self, surge: &Surge<'_>, now: &SourceSums, usual: &SourceSums) {
+        let usual = &usual.times(surge.growth);
+        let excess = now.beyond(usual);
+        if surge.networks_are_known && excess.sources >= LEAST_SOURCES {
+            let (new, before) = (excess.new_networks / excess.sources, usual.new_networks / usual.sources.max(1.0));
+            // Where strangers are usual they say nothing for robots, and regulars always speak for people.
+            let nats = 3.0 * (new - 0.4) / 0.3 * if new > 0.4 { (1.0 - before / 0.4).max(0.0) } else { 1.0 };
+            self.weigh("weight_novelty", nats, figure(F::NewNetworkShare, new, Some(before)));
+        }
+        let full = surge.onset.is_some_and(|onset| onset.age_seconds >= FULL_WINDOW);
+        let enough = excess.single >= LEAST_SOURCES.max(LEAST_PART * usual.single) && excess.mean().is_some();
+        if full && enough && usual.single >= LEAST_SOURCES {
+            self.rates(&excess, usual);
+        }
+        if let Some(spread) = excess.gap_spread() {
+            // A site whose usual clients are regular, such as an app that polls, sets its own measure.
+            let usual_spread = usual.gap_spread().unwrap_or(1.0).min(1.0);
+            let nats = 2.0 * (0.6 - spread / usual_spread) / 0.3;
+            self.weigh("weight_regularity", nats, figure(F::GapSpreadRatio, spread, usual.gap_spread()));
+        }
+        if full && excess.aged >= LEAST_SOURCES.max(LEAST_PART * usual.aged) && usual.aged >= LEAST_SOURCES {
+            let (deep, before) = (excess.deep / excess.aged, usual.deep / usual.aged);
+            if before >= 0.1 {
+                let nats = 3.0 * (0.5 - deep / before) / 0.3;
+                self.weigh("weight_depth", nats, figure(F::DeepShare, deep, Some(before)));
+            }
+        }
+    }
+
+    fn rates(&mut self, excess: &SourceSums, usual: &SourceSums) {
+        if let (Some(mean), Some(before)) = (excess.mean(), usual.mean()) {
+            let ratio = mean / before;
+            let nats = if ratio > 1.5 { 2.0 * ratio.log2() - 1.0 } else { -1.0 };
+            self.weigh("weight_rate", nats, figure(F::ConnectionsPerSource, mean, Some(before)));
+        }
+        // Where every source connects once there is no spread to compare.
+        if let (Some(spread), Some(before)) = (excess.spread(), usual.spread().filter(|usual| *usual > 0.2)) {
+            let nats = 2.0 * (0.8 - spread / before) / 0.3;
+            self.weigh("weight_evenness", nats, figure(F::SourceSpreadRatio, spread, Some(before)));
+        }
+    }
+
+    /// 6, 7, 8 and 9: responses, country, suddenness, and what first attempts do when the server fails.
+    fn moment(&mut self, surge: &Surge<'_>, likeness: &Likeness) {
+        if surge.healthy {
+            let octaves = likeness.response_octaves;
+            self.weigh("weight_response", octaves.abs() - 1.0, figure(F::ResponseRatio, octaves.exp2(), Some(1.0)));
+        }
+        if let Some(score) = surge.foreign_score {
+            self.weights.push(("weight_foreign", (3.0 * (score - 0.35) / 0.15).clamp(-CAP, CAP)));
+        }
+        if let Some(onset) = surge.onset {
+            let nats = match onset.rise_seconds {
+                seconds if seconds < 3.0 => 1.5,
+                seconds if seconds > 60.0 => -1.0,
+                _ => 0.0,
+            };
+            self.weigh("weight_onset", nats, figure(F::OnsetSeconds, onset.rise_seconds, None));
+        }
+        if let Some(part) = surge.reaction {
+            let nats = if part < 0.8 { -1.0 } else { 1.0 };
+            self.weigh("weight_reaction", nats, figure(F::ReactionRatio, part, Some(1.0)));
+        }
+    }
 }

@@ -8,20 +8,20 @@ use crate::kind::AlertKind;
 pub const SUBJECTS: f64 = 256.0;
 
 /// Countries told apart for each subject.
-pub const COUNTRIES: f64 = 64.0;
+pub const COUNTRIES: f64 = 250.0;
 
 /// Fast ticks in a week.
 const TICKS: f64 = 7.0 * 86_400.0 * 4.0;
 
-/// Ticks between two looks at single countries: 2.5 s.
-pub const COUNTRY_LOOK: u64 = 10;
+/// Ticks between two looks at single countries: a second.
+pub const COUNTRY_LOOK: u64 = 4;
 
 /// The lines of a run, in decades.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lines {
     /// For tests of a subject, every tick.
     pub subject: f64,
-    /// For tests of a subject and a country, every 2.5 s.
+    /// For tests of a subject and a country, every second.
     pub country: f64,
     /// Lines of the classes of detectors that quiet time has raised; 0 where it has not.
     pub raised: [f64; CLASSES],
@@ -62,7 +62,7 @@ mod tests {
     fn the_line_is_that_of_the_design() {
         let lines = Lines::new(&Settings { false_alarms_per_week: 1.0, ..Settings::default() });
         assert!((lines.subject - 9.27).abs() < 0.02, "{lines:?}");
-        assert!((lines.country - 10.08).abs() < 0.02, "{lines:?}");
+        assert!((lines.country - 11.06).abs() < 0.02, "{lines:?}");
     }
 
     #[test]

@@ -17,7 +17,6 @@ use crate::detect::calibration::Calibration;
 use crate::detect::carpet_bombing;
 use crate::detect::family::Families;
 use crate::detect::finding::Finding;
-use crate::detect::foreign_surge;
 use crate::detect::minute::{MinuteSums, MinuteVerdict};
 use crate::detect::outlook::{self, Outlooks};
 use crate::detect::protection::{HomeFinder, Protection};
@@ -27,6 +26,7 @@ use crate::detect::view::{Situation, View};
 use crate::detect::watched::{Watched, WatchedSite, judge};
 use crate::hash::Seed;
 use crate::kind::AlertKind;
+use crate::origin::Origins;
 use crate::policy::{Direction, Policy, SiteId};
 use crate::summary::{CohortRecord, Contact, ContactStage, Distinct, EndReason, FlowTick, HostTick, Summary, Volume};
 use crate::time::{Tick, Timestamp};
@@ -36,6 +36,7 @@ use crate::window::known::Known;
 use crate::window::level::WIDTH;
 use crate::window::outlook::ExpectedEvent;
 use crate::window::scanners::Scanners;
+use crate::window::stratum::Newness;
 use crate::window::subject::{Sidedness, Subject};
 
 /// Settings of all windows and detectors.
@@ -49,6 +50,8 @@ pub struct Settings {
     pub capacity: Vec<(String, f64)>,
     /// Entries of the servers' SYN queue, for the half-open figure.
     pub backlog: u32,
+    /// Countries abroad that are near, such as neighbours: beside them the far ones are looked at on their own.
+    pub near: Vec<Country>,
     /// Prefixes of proxies, CDNs and load balancers: no origin and no per-source tests for them.
     pub proxies: Vec<crate::address::Prefix>,
     /// When the users come.
@@ -72,6 +75,7 @@ impl Default for Settings {
             false_alarms_per_week: 1.0,
             capacity: Vec::new(),
             backlog: 1_024,
+            near: Vec::new(),
             proxies: Vec::new(),
             calendar: Calendar::default(),
             events: Vec::new(),
@@ -143,8 +147,13 @@ pub struct Engine {
     home_since: Option<Tick>,
     seed: Seed,
     known: Known,
+    /// Networks (/24, /48) that were served, and whether they were known before this run.
+    networks: Known,
+    networks_recalled: bool,
     scanners: Scanners,
     sources: Sources,
+    /// Where a source's autonomous system is looked up, if a table tells.
+    origins: Option<Arc<Origins>>,
     sensor: SensorBlind,
     families: Families,
     hosts: BTreeMap<Address, Watched>,
@@ -172,11 +181,18 @@ pub struct Engine {
 /// Hosts watched one by one; what does not fit counts in its prefix.
 const MOST_HOSTS: usize = 256;
 
+/// Ticks after which a network not served before says something: an hour (DETECTION 4.2 wants thirty days; until there
+/// are, the subject's own share of strangers is what it is compared with).
+const NETWORKS_KNOWN_AFTER: u64 = 14_400;
+
 /// Ticks for which an attack colours its site after it last fired: ten seconds.
 const ATTACK_LINGERS: u64 = 40;
 
 /// Ticks until connections under way are known: a minute (DETECTION 0.2).
 const CONNECTIONS_TAKE: u64 = 240;
+
+/// Ticks for which a surge from abroad goes on speaking for the robots in it: a minute.
+const FOREIGN_SPEAKS_FOR: u64 = 240;
 
 /// A host unseen for so long may lose its place: fifteen minutes.
 const FORGET_AFTER: u64 = 3_600;
@@ -199,11 +215,14 @@ impl Engine {
             home_since: None,
             seed,
             known: Known::new(seed),
+            networks: Known::new(seed),
+            networks_recalled: false,
             scanners: Scanners::new(seed),
             sources: Sources::new(
                 sources::Settings { proxies: settings.proxies.clone(), logins: settings.logins.clone() },
                 seed,
             ),
+            origins: None,
             sensor: SensorBlind::default(),
             families: Families::default(),
             hosts: BTreeMap::new(),
@@ -220,6 +239,12 @@ impl Engine {
             output: TickOutput::default(),
             settings,
         }
+    }
+
+    /// Takes a table that tells autonomous systems, if it does.
+    #[must_use]
+    pub fn with_origins(self, origins: &Arc<Origins>) -> Self {
+        Self { origins: origins.tells_systems().then(|| Arc::clone(origins)), ..self }
     }
 
     /// Takes one tick, merged over all shards. Ticks come in order, without holes except where `capture.gap` is set.
@@ -312,6 +337,7 @@ impl Engine {
             needs_history("syn_surge"),
             foreign,
             needs_history("connection_exhaustion"),
+            needs_history("robotic_surge"),
             needs_history("rush"),
             at_once("overload"),
             needs_history("outage"),
@@ -365,7 +391,7 @@ impl Engine {
         self.sources.restart();
         for watched in self.hosts.values_mut().chain(self.sites.values_mut().map(|site| &mut site.watched)) {
             watched.subject.restart(tick);
-            watched.foreign = foreign_surge::Memory::default();
+            watched.forget_behaviour();
         }
     }
 
@@ -400,21 +426,24 @@ impl Engine {
     fn forget_origins(&mut self) {
         for watched in self.hosts.values_mut().chain(self.sites.values_mut().map(|site| &mut site.watched)) {
             watched.subject.foreign = Foreign::default();
-            watched.foreign = foreign_surge::Memory::default();
+            watched.subject.foreign.set_near(&self.settings.near);
+            watched.forget_behaviour();
             let subject = &mut watched.subject;
-            std::mem::swap(&mut subject.shapes_home, &mut subject.shapes_abroad);
+            std::mem::swap(&mut subject.domestic, &mut subject.abroad);
         }
     }
 
     /// Per-source knowledge first, so that the same tick's records are judged with it.
     fn observe_sources(&mut self, summary: &Summary) {
         self.known.advance(summary.tick);
+        self.networks.advance(summary.tick);
         for record in &summary.cohorts {
             self.scanners.observe(summary.tick, record);
         }
         for contact in summary.contacts.iter().filter(|c| c.stage == ContactStage::Settled && c.served && c.verified) {
             if self.policy.site_of(contact.responder).is_some() {
                 self.known.learn(summary.tick, contact.originator.source_unit());
+                self.networks.learn(summary.tick, contact.originator.network());
             }
         }
         let hosts = &self.hosts;
@@ -437,11 +466,10 @@ impl Engine {
         for record in &summary.cohorts {
             let known = self.known.contains(record.source);
             let scanner = self.scanners.contains(record.source) || self.sources.is_scanner(record.source);
-            if let Some(watched) = self.hosts.get_mut(&record.target) {
+            let host = self.hosts.get_mut(&record.target);
+            let site = self.policy.site_of(record.target).and_then(|site| self.sites.get_mut(&site));
+            for watched in host.into_iter().chain(site.map(|site| &mut site.watched)) {
                 observe_record(self.seed, watched, record, known, scanner);
-            }
-            if let Some(site) = self.policy.site_of(record.target).and_then(|site| self.sites.get_mut(&site)) {
-                observe_record(self.seed, &mut site.watched, record, known, scanner);
             }
         }
         for contact in &summary.contacts {
@@ -479,19 +507,26 @@ impl Engine {
         {
             return;
         }
-        let from_home = self.home.contains(&contact.country);
+        // Of no known country is not abroad; while home is unknown there is one stratum only.
+        let is_abroad = self.home.is_empty() || contact.country.is_known() && !self.home.contains(&contact.country);
+        let is_first = contact.stage == ContactStage::Verified;
+        let system = self.origins.as_ref().filter(|_| is_first).and_then(|origins| origins.asn(contact.originator));
+        let system = system.map(|system| system.number);
+        let newness = Newness {
+            source: !self.known.contains(contact.originator.source_unit()),
+            network: !self.networks.contains(contact.originator.network()),
+        };
         let host = self.hosts.get_mut(&contact.responder);
         let site = self.policy.site_of(contact.responder).and_then(|site| self.sites.get_mut(&site));
         for watched in host.into_iter().chain(site.map(|site| &mut site.watched)) {
             let subject = &mut watched.subject;
-            let shapes = if from_home { &mut subject.shapes_home } else { &mut subject.shapes_abroad };
-            match contact.stage {
-                ContactStage::Verified => shapes.verify(self.seed, contact),
-                ContactStage::Settled => {
-                    shapes.settle(tick, contact);
-                    subject.clients.settle(contact);
-                }
-                ContactStage::Progress => {}
+            let stratum = if is_abroad { &mut subject.abroad } else { &mut subject.domestic };
+            stratum.observe(self.seed, tick, contact, newness);
+            if contact.stage == ContactStage::Settled {
+                subject.clients.settle(contact);
+            }
+            if let Some(number) = system {
+                subject.systems.observe(number, contact.country, contact.weight);
             }
         }
     }
@@ -517,6 +552,7 @@ impl Engine {
         }
         let mut watched = Watched::new(host.address.host_prefix(), site, false, tick);
         watched.subject.prepare(&self.outlooks.of(&self.policy, site, tick), &self.outlooks.lent(site));
+        watched.subject.foreign.set_near(&self.settings.near);
         self.hosts.insert(host.address, watched);
     }
 
@@ -529,14 +565,22 @@ impl Engine {
             let Some(prefix) = self.policy.prefix_of(host.address).filter(|prefix| !prefix.is_host()) else { continue };
             let Some(id) = self.policy.site_of(host.address) else { continue };
             sums.entry(id).or_default().add(host);
-            let site = self.sites.entry(id).or_insert_with(|| WatchedSite::new(prefix, id, tick));
+            let site = self.sites.entry(id).or_insert_with(|| {
+                let mut site = WatchedSite::new(prefix, id, tick);
+                site.watched.subject.foreign.set_near(&self.settings.near);
+                site
+            });
             site.count(prefix, host.inbound.packets);
         }
         let mut targets: BTreeMap<SiteId, Distinct> = BTreeMap::new();
         for site in summary.sites.iter().filter(|site| !site.strays.is_empty()) {
             let prefixes = self.policy.sites().get(usize::from(site.site.0)).map_or(&[][..], |s| &s.prefixes[..]);
             let Some(prefix) = prefixes.iter().find(|prefix| !prefix.is_host()) else { continue };
-            self.sites.entry(site.site).or_insert_with(|| WatchedSite::new(*prefix, site.site, tick));
+            self.sites.entry(site.site).or_insert_with(|| {
+                let mut site = WatchedSite::new(*prefix, site.site, tick);
+                site.watched.subject.foreign.set_near(&self.settings.near);
+                site
+            });
             targets.insert(site.site, site.stray_targets);
             // The site knows of hosts without a place too.
             let sum = sums.entry(site.site).or_default();
@@ -559,9 +603,12 @@ impl Engine {
         let mut loudest_in: BTreeMap<(AlertKind, SiteId), f64> = BTreeMap::new();
         let view = self.view(tick, summary);
         let attacked = self.attacked_sites(tick);
+        let foreign = self.foreign_sites(tick);
         let mut findings = Vec::new();
         for watched in self.hosts.values_mut() {
-            let view = View { site_attacked: attacked.contains(&watched.subject.site), ..view.clone() };
+            let site = watched.subject.site;
+            let (site_attacked, site_foreign) = (attacked.contains(&site), foreign.contains(&site));
+            let view = View { site_attacked, site_foreign, ..view.clone() };
             let capacity = configured_capacity(&self.settings, &self.policy, watched.subject.site);
             let view = View { capacity: capacity.or(Some(watched.capacity).filter(|c| *c > 0.0)), ..view.clone() };
             for finding in judge(&view, watched) {
@@ -579,6 +626,7 @@ impl Engine {
         for (site, WatchedSite { watched, speaks, carpets, .. }) in &mut self.sites {
             let capacity = configured_capacity(&self.settings, &self.policy, watched.subject.site);
             let view = View { capacity: capacity.or(Some(watched.capacity).filter(|c| *c > 0.0)), ..view.clone() };
+            let view = View { site_foreign: foreign.contains(site), ..view };
             let mut found = judge(&view, watched);
             let members = members(&self.hosts, &self.policy, *site);
             if let Some(carpet) = carpet_bombing::detect(&view, &watched.subject, carpets, &mut found, &members) {
@@ -644,6 +692,14 @@ impl Engine {
             .collect()
     }
 
+    /// Sites of which some host, or the whole, saw a surge from abroad in the last minute: that speaks for its robots too.
+    fn foreign_sites(&self, now: Tick) -> Vec<SiteId> {
+        let recent =
+            |watched: &&Watched| watched.robotic.foreign_at.is_some_and(|at| now.since(at) <= FOREIGN_SPEAKS_FOR);
+        let all = self.hosts.values().chain(self.sites.values().map(|site| &site.watched));
+        all.filter(recent).map(|watched| watched.subject.site).collect()
+    }
+
     fn view(&self, tick: Tick, summary: &Summary) -> View {
         View {
             tick,
@@ -655,8 +711,11 @@ impl Engine {
             backlog: if self.settings.backlog > 0 { f64::from(self.settings.backlog) } else { 1_024.0 },
             capacity: None,
             site_attacked: false,
+            site_foreign: false,
             home_known: !self.home.is_empty(),
             connections_known: self.connections_known_at.is_some_and(|from| tick >= from),
+            networks_are_known: self.networks_recalled
+                || self.first_tick.is_some_and(|first| tick.since(first) >= NETWORKS_KNOWN_AFTER),
         }
     }
 
@@ -694,8 +753,9 @@ impl Engine {
                 watched.subject.alarm_ratio = watched.subject.alarm_ratio.max(1.0);
             }
             let quiet = watched.subject.is_quiet();
-            watched.subject.shapes_abroad.roll(tick, quiet);
-            watched.subject.shapes_home.roll(tick, quiet);
+            watched.subject.abroad.roll(tick, quiet);
+            watched.subject.domestic.roll(tick, quiet);
+            watched.subject.systems.roll(tick, quiet);
             if (tick.number() + index as u64).is_multiple_of(40) {
                 // What alarms is not quiet, and no reason to raise a line.
                 let evidence = std::mem::take(&mut watched.evidence);
@@ -815,15 +875,14 @@ fn add_to_minute(sums: &mut MinuteSums, subject: &Subject, situation: &Situation
     sums.attack_low += first_syns * situation.attack_low;
     sums.attack_high += first_syns * situation.attack_high;
     if situation.robotic {
-        let excess = subject.foreign.abroad.sum() - subject.foreign.expected_abroad().unwrap_or(0.0);
-        sums.robotic += excess.max(0.0) / 40.0;
+        sums.robotic += (situation.foreign_excess + situation.robotic_excess) / 4.0;
     }
     let server = subject.cohorts.server_side(1);
     sums.opened += server.opened;
     sums.answered += server.answered;
     sums.verified += subject.verified.recent_per_second(1) / 4.0;
     sums.home += subject.foreign.home.recent_per_second(1) / 4.0;
-    sums.abroad += subject.foreign.abroad.recent_per_second(1) / 4.0;
+    sums.abroad += subject.foreign.abroad.rate.recent_per_second(1) / 4.0;
     sums.usual += subject.syns.usual().unwrap_or(0.0) / 4.0;
 }
 
@@ -832,6 +891,9 @@ fn observe_record(seed: Seed, watched: &mut Watched, record: &CohortRecord, know
     watched.subject.records.observe(record, known, scanner);
     if !scanner {
         watched.subject.spread.observe(seed, record, quiet);
+    }
+    for stratum in [&mut watched.subject.domestic, &mut watched.subject.abroad] {
+        stratum.sources.note_stack(seed, record.source, record.ttl, record.window);
     }
 }
 

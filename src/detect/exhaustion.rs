@@ -123,7 +123,12 @@ fn name_sources(evidence: &Evidence, finding: &mut Finding) {
     let all: f64 = countries.values().map(|(connections, _)| connections).sum();
     finding.origins = countries
         .into_iter()
-        .map(|(country, (connections, packets))| OriginShare { country, share: connections / all.max(1.0), packets })
+        .map(|(country, (connections, packets))| OriginShare {
+            country,
+            asn: None,
+            share: connections / all.max(1.0),
+            packets,
+        })
         .collect();
     finding.origins.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.country.cmp(&b.country)));
     finding.origins.truncate(MOST_ORIGINS);

@@ -48,20 +48,40 @@ closed_set! {
         VerifiedPerSecond = "verified_per_second",
         /// Verified connections a second to which the server sent data.
         ServedPerSecond = "served_per_second",
+        /// Verified connections a second beyond what is usual.
+        ExcessPerSecond = "excess_per_second",
         /// Verified connections a second from abroad.
         ForeignPerSecond = "foreign_per_second",
         /// Share of verified connections from abroad.
         ForeignShare = "foreign_share",
         /// Verified connections a second from the leading country.
         CountryPerSecond = "country_per_second",
+        /// Share of the excess that comes from one autonomous system.
+        SystemShare = "system_share",
+        /// Share of visits from abroad by sources never served before.
+        NewSourceShare = "new_source_share",
         /// Growth of home traffic over its usual level, at least 1: what a rush explains.
         HomeGrowthRatio = "home_growth_ratio",
         /// Behaviour evidence in nats: at least 4 robotic, at most -4 human (DETECTION 4.2, FC-1).
         BehaviourNats = "behaviour_nats",
         /// Share of the excess that has one and the same shape.
         TopShapeShare = "top_shape_share",
+        /// Distance between the shapes of the excess and the usual ones: 0 for more of the same, 1 for nothing in common.
+        ShapeDivergence = "shape_divergence",
         /// Coefficient of variation of connections per source among the excess.
         SourceSpreadRatio = "source_spread_ratio",
+        /// Share of the excess's sources whose network was never served before.
+        NewNetworkShare = "new_network_share",
+        /// Connections in ten seconds of one source of the excess, on average.
+        ConnectionsPerSource = "connections_per_source_count",
+        /// Coefficient of variation of the gaps between one source's connections, at the median of the excess.
+        GapSpreadRatio = "gap_spread_ratio",
+        /// Share of the excess's sources that opened several different things.
+        DeepShare = "deep_share",
+        /// Bytes out for each byte in among the excess, as a multiple of what is usual.
+        ResponseRatio = "response_ratio",
+        /// First attempts a second as a part of those when the server began to fail.
+        ReactionRatio = "reaction_ratio",
         /// Time in which the excess rose from a tenth to nine tenths.
         OnsetSeconds = "onset_seconds",
         /// Share of connections whose client sent nothing in five seconds.
@@ -212,6 +232,8 @@ pub struct Target {
 pub struct OriginShare {
     /// Where the addresses are registered.
     pub country: Country,
+    /// Number of the autonomous system that most of them belong to, where a table of them is loaded.
+    pub asn: Option<u32>,
     /// Share of the verified connections in the window, 0 to 1.
     pub share: f64,
     /// Verified connections in the window, estimated packets where known.

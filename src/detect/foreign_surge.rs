@@ -1,26 +1,34 @@
-//! Foreign surge: verified connections from abroad beyond what home growth explains (DETECTION 3; FOR-1, FOR-2).
+//! Foreign surge: verified connections from abroad beyond what home growth explains (DETECTION 3; FOR-1 to
+//! FOR-5).
 //!
 //! Method: the share of connections from abroad among all verified ones against its envelope (FOR-2, every tick), and each
-//! country's count against its usual value grown as home has grown (FOR-1, negative binomial tail, every 2.5 s, twice in a
-//! row). A rush that lifts every country alerts nobody. Only sources that proved their address count. What it means is
+//! country's count against its usual value grown as home has grown (FOR-1, negative binomial tail, every second, twice in a
+//! row; FOR-3 beside it, the shift in units of the country's own spread). The share is looked at by connections, by visits and
+//! by countries that usually send few; once served sources are known for an hour, by strangers among the visitors too
+//! (FOR-4). With a table of autonomous systems the one that leads the excess is named (FOR-5). A rush that lifts every country alerts nobody. Only sources that proved their address count. What it means is
 //! behaviour's say: robotic is an attack, human-like is a crowd from abroad, undecided is a suspicion.
 //!
 //! Blind spots: robots at home; robots abroad that grow no faster than home; users abroad behind home networks.
 
-use crate::detect::behaviour::{Behaviour, DECISIVE, judge};
+use crate::detect::behaviour::{Behaviour, DECISIVE};
 use crate::detect::budget::COUNTRY_LOOK;
 use crate::detect::finding::{Caveat, FigureName as F, Finding, OriginShare, SourceShare};
+use crate::detect::strata::Strata;
 use crate::detect::view::{Situation, View, figure, on_tcp};
 use crate::kind::{AlertKind, Severity, Verdict};
 use crate::time::Tick;
 use crate::window::foreign::CountrySurge;
 use crate::window::subject::{Sidedness, Subject};
+use crate::window::systems::SystemSurge;
 
 /// Smallest excess in ten seconds, smallest part of all connections, and smallest growth, of a country and of all abroad.
 const LEAST_EXCESS: f64 = 30.0;
 const LEAST_PART: f64 = 0.02;
 const LEAST_GROWTH_COUNTRY: f64 = 2.0;
 const LEAST_GROWTH_ALL: f64 = 1.5;
+
+/// Part of the excess from which one autonomous system is named (FOR-5).
+const LEAST_SYSTEM_SHARE: f64 = 0.2;
 
 /// Ticks after the onset until a surge whose behaviour is unknown is called a suspicion all the same: ten seconds.
 const PATIENCE: u64 = 40;
@@ -34,34 +42,21 @@ pub struct Memory {
     country_evidence: f64,
     country_looks: u32,
     since: Option<Tick>,
-    behaviour: Option<(Tick, Behaviour)>,
-}
-
-/// Ticks for which a judged behaviour holds while too few connections show their shape: a minute.
-const REMEMBERED: u64 = 240;
-
-impl Memory {
-    /// Returns the behaviour just judged, or the last one that was.
-    fn behaviour(&mut self, now: Tick, judged: Option<Behaviour>) -> Option<Behaviour> {
-        let last = self.behaviour.take().filter(|(at, _)| now.since(*at) <= REMEMBERED);
-        let decided = |behaviour: &Behaviour| behaviour.nats.abs() >= DECISIVE;
-        // The thin end of a surge does not take back what its height has shown.
-        self.behaviour = match (judged, last) {
-            (Some(judged), Some(last)) if !decided(&judged) && decided(&last.1) => Some(last),
-            (Some(judged), _) => Some((now, judged)),
-            (None, last) => last,
-        };
-        self.behaviour.as_ref().map(|(_, behaviour)| behaviour.clone())
-    }
 }
 
 /// Judges a subject.
-pub fn detect(view: &View, subject: &Subject, memory: &mut Memory, situation: &mut Situation) -> Option<Finding> {
+pub fn detect(
+    view: &View,
+    subject: &Subject,
+    strata: &Strata,
+    memory: &mut Memory,
+    situation: &mut Situation,
+) -> Option<Finding> {
     if !view.home_known || subject.sidedness() == Sidedness::OneSided {
         return None;
     }
     let expected = subject.foreign.expected_abroad()?;
-    let abroad = subject.foreign.abroad.sum();
+    let abroad = subject.foreign.abroad.rate.sum();
     let all = abroad + subject.foreign.home.sum();
     let least = LEAST_EXCESS.max(LEAST_PART * all);
     let surges = subject.foreign.countries();
@@ -69,8 +64,9 @@ pub fn detect(view: &View, subject: &Subject, memory: &mut Memory, situation: &m
     let together = abroad - expected >= least && abroad >= LEAST_GROWTH_ALL * expected;
     let one = memory.country_looks >= 2;
     let line = view.lines.subject;
+    let (shift, shift_onset) = largest_shift(view, subject);
     let score = f64::max(
-        if together { subject.foreign.share.decades() } else { 0.0 },
+        if together { shift } else { 0.0 },
         if one { memory.country_evidence * line / view.lines.country } else { 0.0 },
     );
     let fires = score >= line && (together || one);
@@ -78,21 +74,20 @@ pub fn detect(view: &View, subject: &Subject, memory: &mut Memory, situation: &m
     if score < 0.25 * line {
         return None;
     }
-    let rise = subject.foreign.rise_seconds();
-    let judged = judge(&subject.shapes_abroad, &subject.shapes_home, expected / abroad.max(1.0), rise);
-    let behaviour = memory.behaviour(view.tick, judged);
+    situation.foreign |= fires;
+    let behaviour = strata.abroad.behaviour.as_ref();
     let mut finding = view.finding(AlertKind::ForeignSurge, subject, score, line);
     on_tcp(&mut finding, subject.leading_port());
     finding.gates_hold = together || one;
-    finding.onset = if together { subject.foreign.share.onset() } else { view.tick }.start();
+    finding.onset = if together { shift_onset } else { view.tick }.start();
     let waited = memory.since.is_some_and(|since| view.tick.since(since) >= PATIENCE);
-    conclude(view, subject, situation, behaviour.as_ref(), waited, abroad - expected, &mut finding);
+    conclude(view, subject, situation, behaviour, waited, abroad - expected, &mut finding);
     if fires && finding.verdict != Some(Verdict::Rush) {
         situation.foreign_excess = (abroad - expected).max(0.0) / 10.0;
     }
     situation.robotic |=
         fires && finding.verdict.is_some_and(|verdict| matches!(verdict, Verdict::Attack | Verdict::Mixed));
-    describe(subject, &surges, abroad, all, expected, behaviour, &mut finding);
+    describe(view.networks_are_known, subject, &surges, abroad, all, expected, behaviour, &mut finding);
     finding.settings = vec![
         ("alert_at", line),
         ("alert_at_country", view.lines.country),
@@ -101,7 +96,18 @@ pub fn detect(view: &View, subject: &Subject, memory: &mut Memory, situation: &m
         ("decisive_nats", DECISIVE),
         ("window_seconds", 10.0),
     ];
+    finding.settings.extend(behaviour.iter().flat_map(|behaviour| &behaviour.weights).copied());
     Some(finding)
+}
+
+/// Returns the strongest evidence that the share of abroad has shifted, and since when: by connections, by visits, by
+/// countries that are far (FOR-2), and by strangers among the visitors, once served sources are known for long (FOR-4).
+fn largest_shift(view: &View, subject: &Subject) -> (f64, Tick) {
+    let windows = &subject.foreign;
+    let shares = [&windows.abroad.share, &windows.visits.share, &windows.far.share];
+    let strangers = Some(&windows.strangers).filter(|_| view.networks_are_known);
+    let all = shares.into_iter().chain(strangers).map(|share| (share.decades(), share.onset()));
+    all.reduce(|best, next| if next.0 > best.0 { next } else { best }).unwrap_or((0.0, view.tick))
 }
 
 fn look_at_countries(view: &View, memory: &mut Memory, surges: &[CountrySurge], least: f64) {
@@ -130,14 +136,14 @@ fn conclude(
     let usual = subject.verified.usual().unwrap_or(1.0);
     let hurts = view.impact(excess / 10.0, usual) >= 0.2;
     let many = behaviour.is_some_and(|behaviour| behaviour.connections >= ENOUGH);
-    let (severity, verdict, confidence) = match behaviour.map(|behaviour| behaviour.nats) {
-        Some(nats) if nats <= -DECISIVE => {
+    let (severity, verdict, confidence) = match behaviour {
+        Some(behaviour) if behaviour.is_human() => {
             finding.caveats.push(Caveat::HumanLike);
             (Severity::Info, Some(Verdict::Rush), 0.85)
         }
-        Some(nats) if nats >= DECISIVE || situation.flood => {
+        Some(behaviour) if behaviour.is_robotic() || situation.flood => {
             let severity = if hurts { Severity::Critical } else { Severity::Warning };
-            (severity, Some(situation.attack_verdict(view)), (0.8 + nats / 60.0).clamp(0.5, 0.98))
+            (severity, Some(situation.attack_verdict(view)), (0.8 + behaviour.nats / 60.0).clamp(0.5, 0.98))
         }
         Some(_) if waited || many => (Severity::Warning, Some(Verdict::Suspicion), 0.6),
         None if waited || situation.flood => (Severity::Warning, Some(Verdict::Suspicion), 0.5),
@@ -148,13 +154,20 @@ fn conclude(
     finding.confidence = confidence;
 }
 
+/// Returns the system that more than half of a country's excess comes from.
+fn leading_system(systems: &[SystemSurge], country: &CountrySurge) -> Option<u32> {
+    let leading = systems.iter().find(|system| system.country == country.country)?;
+    (leading.excess >= 0.5 * (country.observed - country.expected)).then_some(leading.number)
+}
+
 fn describe(
+    known_for_long: bool,
     subject: &Subject,
     surges: &[CountrySurge],
     abroad: f64,
     all: f64,
     expected: f64,
-    behaviour: Option<Behaviour>,
+    behaviour: Option<&Behaviour>,
     finding: &mut Finding,
 ) {
     let home_usual = subject.foreign.home.usual().unwrap_or(0.0) * 10.0 * subject.foreign.home_growth();
@@ -165,7 +178,13 @@ fn describe(
     if let Some(leading) = surges.first() {
         finding.figures.push(figure(F::CountryPerSecond, leading.observed / 10.0, Some(leading.expected / 10.0)));
     }
-    finding.figures.extend(behaviour.into_iter().flat_map(|behaviour| behaviour.figures));
+    finding.figures.extend(behaviour.into_iter().flat_map(|behaviour| behaviour.figures.iter().copied()));
+    let strangers = subject.foreign.strangers.level();
+    if known_for_long && strangers.is_armed() {
+        let (new, _) = subject.abroad.sources.new_share();
+        finding.figures.push(figure(F::NewSourceShare, new, Some(strangers.envelope(0.1))));
+    }
+    let systems = subject.systems.surges(subject.foreign.home_growth());
     // Countries without a place of their own are part of the whole.
     let placed: f64 = surges.iter().map(|surge| (surge.observed - surge.expected).max(0.0)).sum();
     let excess = placed.max(abroad - expected);
@@ -175,12 +194,17 @@ fn describe(
         .take(10)
         .map(|surge| OriginShare {
             country: surge.country,
+            asn: leading_system(&systems, surge),
             share: (surge.observed - surge.expected) / excess.max(1.0),
             packets: crate::window::whole(surge.observed),
         })
         .collect();
+    if let Some(leading) = systems.first().filter(|system| system.excess >= LEAST_SYSTEM_SHARE * excess) {
+        finding.figures.push(figure(F::SystemShare, (leading.excess / excess.max(1.0)).min(1.0), None));
+    }
     finding.sources = subject
-        .shapes_abroad
+        .abroad
+        .sources
         .heaviest(20)
         .into_iter()
         .map(|(address, packets, bytes)| SourceShare { address, packets, bytes })

@@ -9,7 +9,7 @@
 //! packets before the mirror looks like a server that does not answer.
 
 use crate::detect::finding::{FigureName as F, Finding};
-use crate::detect::view::{Situation, View, figure, on_tcp};
+use crate::detect::view::{Situation, View, figure, on_tcp, origins};
 use crate::kind::{AlertKind, Severity, Verdict};
 use crate::window::subject::{SHARE_FLOOR, Sidedness, Subject};
 
@@ -65,6 +65,7 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     finding.confidence = if backlog_full && retried >= 0.7 || accept_full { 0.95 } else { 0.85 };
     let by_repetition = accept_full && repeated_score >= unanswered_score;
     finding.onset = if by_repetition { subject.repeated.onset() } else { subject.unanswered.onset() }.start();
+    finding.origins = origins(subject);
     finding.figures.push(figure(
         F::UnansweredShare,
         unanswered,

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::address::Prefix;
+use crate::country::Country;
 use crate::detect::budget::Lines;
-use crate::detect::finding::{Caveat, Figure, FigureName, Finding, Target};
+use crate::detect::finding::{Caveat, Figure, FigureName, Finding, OriginShare, Target};
 use crate::kind::{AlertKind, Severity, Verdict};
 use crate::packet::Protocol;
 use crate::policy::Policy;
@@ -33,11 +34,15 @@ pub struct View {
     pub capacity: Option<f64>,
     /// Whether some host of the subject's site is under attack.
     pub site_attacked: bool,
+    /// Whether a surge from abroad fired on some host of the site, or on the site as a whole, in the last minute.
+    pub site_foreign: bool,
     /// Whether home countries are known.
     pub home_known: bool,
     /// Whether connections under way can be told from segments of none: not in the first minute after a start or a gap, nor
     /// for a minute after the flow table had to let connections go.
     pub connections_known: bool,
+    /// Whether served networks have been learned for so long that a new one says something.
+    pub networks_are_known: bool,
 }
 
 impl View {
@@ -124,6 +129,20 @@ pub fn on_tcp(finding: &mut Finding, port: Option<u16>) {
     finding.target.port = port;
 }
 
+/// Returns where the verified connections of the last ten seconds come from, the largest first, at most ten countries.
+#[must_use]
+pub fn origins(subject: &Subject) -> Vec<OriginShare> {
+    let counts = subject.foreign.origins();
+    let all: f64 = counts.iter().map(|(_, count)| count).sum();
+    let share = |(country, count): &(Country, f64)| OriginShare {
+        country: *country,
+        asn: None,
+        share: count / all.max(1.0),
+        packets: crate::window::whole(*count),
+    };
+    counts.iter().take(10).map(share).collect()
+}
+
 /// Writes a figure with what is usual at most.
 #[must_use]
 pub const fn figure(name: FigureName, observed: f64, expected: Option<f64>) -> Figure {
@@ -155,6 +174,10 @@ pub struct Situation {
     pub unhealthy: bool,
     /// A robotic or foreign attack on verified connections fires.
     pub robotic: bool,
+    /// A surge from abroad fires, whatever it is held to be.
+    pub foreign: bool,
+    /// Verified connections a second held to be robots, beside those from abroad.
+    pub robotic_excess: f64,
     /// Verified connections a second from abroad that home growth does not explain and that do not behave like people.
     pub foreign_excess: f64,
     /// A `connection_exhaustion` fires.

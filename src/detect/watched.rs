@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use crate::address::Prefix;
 use crate::detect::calibration::{Evidence, class};
 use crate::detect::finding::Finding;
+use crate::detect::strata::Strata;
 use crate::detect::view::{Situation, View};
-use crate::detect::{carpet_bombing, exhaustion, flood, foreign_surge, outage, overload, rush, syn_flood};
+use crate::detect::{
+    carpet_bombing, exhaustion, flood, foreign_surge, outage, overload, robotic_surge, rush, syn_flood,
+};
 use crate::kind::AlertKind;
 use crate::policy::SiteId;
 use crate::time::Tick;
@@ -16,8 +19,10 @@ use crate::window::subject::Subject;
 #[derive(Debug)]
 pub(super) struct Watched {
     pub(super) subject: Subject,
+    pub(super) strata: Strata,
     pub(super) foreign: foreign_surge::Memory,
     pub(super) exhaustion: exhaustion::Memory,
+    pub(super) robotic: robotic_surge::Memory,
     pub(super) situation: Situation,
     /// The same of this subject alone.
     pub(super) capacity: f64,
@@ -31,13 +36,24 @@ impl Watched {
     pub(super) fn new(prefix: Prefix, site: SiteId, is_aggregate: bool, tick: Tick) -> Self {
         Self {
             subject: Subject::new(prefix, site, is_aggregate, tick),
+            strata: Strata::default(),
             foreign: foreign_surge::Memory::default(),
             exhaustion: exhaustion::Memory::default(),
+            robotic: robotic_surge::Memory::default(),
             situation: Situation::default(),
             capacity: 0.0,
             attacked_at: None,
             evidence: Evidence::default(),
         }
+    }
+}
+
+impl Watched {
+    /// Forgets what was held of its clients' origin and behaviour, as after a gap.
+    pub(super) fn forget_behaviour(&mut self) {
+        self.strata = Strata::default();
+        self.foreign = foreign_surge::Memory::default();
+        self.robotic = robotic_surge::Memory::default();
     }
 }
 
@@ -110,7 +126,7 @@ impl WatchedSite {
 
 /// Runs the detectors over one subject, those first whose judgement the others need.
 pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
-    let Watched { subject, foreign, exhaustion, situation, .. } = &mut *watched;
+    let Watched { subject, strata, foreign, exhaustion, robotic, situation, .. } = &mut *watched;
     // What the last tick held of robots and of health bears on this tick's flood verdict.
     *situation = Situation {
         robotic: situation.robotic,
@@ -124,14 +140,17 @@ pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
     let overload = overload::detect(view, subject, situation);
     situation.robotic = false;
     situation.exhausted = false;
-    let foreign = foreign_surge::detect(view, subject, foreign, situation);
+    strata.look(view, subject, situation);
+    let foreign = foreign_surge::detect(view, subject, strata, foreign, situation);
     let exhausted = exhaustion::detect(view, subject, exhaustion, situation);
-    let rush = rush::detect(view, subject, situation);
+    let robotic = robotic_surge::detect(view, subject, strata, robotic, situation);
+    subject.foreign.home_robots = strata.home_robots(subject);
+    let rush = rush::detect(view, subject, strata, situation);
     let outage = outage::detect(view, subject, situation);
     if situation.is_attacked() {
         watched.attacked_at = Some(view.tick);
     }
-    let single = [syn_flood, overload, foreign, exhausted, rush, outage].into_iter().flatten();
+    let single = [syn_flood, overload, foreign, exhausted, robotic, rush, outage].into_iter().flatten();
     let mut findings: Vec<Finding> = single.chain(floods).collect();
     for finding in &mut findings {
         finding.alert_at = view.lines.raise(finding.kind, finding.alert_at);

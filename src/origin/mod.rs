@@ -175,6 +175,12 @@ impl Origins {
         self.asn.as_ref()?.asn(address.to_ip())
     }
 
+    /// Tells whether a table of autonomous systems is loaded.
+    #[must_use]
+    pub const fn tells_systems(&self) -> bool {
+        self.asn.is_some()
+    }
+
     /// Names the tables in use and their age, one a line: `countries.mmdb (iptoasn-country), built 2026-06-17`.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {

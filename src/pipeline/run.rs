@@ -76,7 +76,8 @@ pub fn run(
     outlet: &mut dyn Outlet,
     stop: &AtomicBool,
 ) -> RunOutcome {
-    let mut engine = Engine::new(settings.engine.clone(), settings.policy.clone(), settings.shard.seed);
+    let engine = Engine::new(settings.engine.clone(), settings.policy.clone(), settings.shard.seed);
+    let mut engine = engine.with_origins(&settings.origins);
     if let Some(sections) = &settings.recall {
         engine.recall(sections);
     }

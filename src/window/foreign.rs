@@ -7,17 +7,23 @@ pub use memory::ForeignMemory;
 use crate::country::Country;
 use crate::time::Tick;
 use crate::window::negative_binomial;
+use crate::window::rise::{Onset, Rise};
 use crate::window::series::{RateSeries, ShareSeries};
+use crate::window::shift::Shift;
+use crate::window::sources::Arrivals;
 
 /// Countries with a place of their own; the others count in the aggregates only.
 const MOST_COUNTRIES: usize = 64;
+/// The same of a subject with [`BUSY`] connections in ten seconds: all there are (DETECTION 1.1).
+const ALL_COUNTRIES: usize = 250;
+const BUSY: f64 = 1_000.0;
 
 /// Shape of counts of a country about which little is known: variance mu + mu^2/30 (a starting value, DETECTION 1.3).
 const CLASS_SHAPE: f64 = 30.0;
 const CLASS_STRENGTH: f64 = 50.0;
 
-/// Largest dispersion put down to visits of several connections.
-const MOST_DISPERSION: f64 = 6.0;
+/// Countries abroad that usually send most visitors: the others are far.
+const LEADING: usize = 8;
 
 /// Smallest excess of a country that matters, a second.
 const COUNTRY_FLOOR: f64 = 5.0;
@@ -27,22 +33,32 @@ const COUNTRY_FLOOR: f64 = 5.0;
 pub struct Foreign {
     /// Verified connections from home.
     pub home: RateSeries,
-    /// Verified connections from abroad.
-    pub abroad: RateSeries,
-    /// Share of abroad among both.
-    pub share: ShareSeries,
+    /// Verified connections from abroad, and their share among both.
+    pub abroad: Shift,
+    /// The same of sources that come after half a minute or more: one visit is several connections, which come and go
+    /// together, so that visits vary less and show a small surge sooner.
+    pub visits: Shift,
+    /// The same of connections from countries that are neither near nor usual: where few come from, few more show.
+    pub far: Shift,
+    /// Share of sources never served before among visits from abroad (FOR-4).
+    pub strangers: ShareSeries,
+    /// Connections in the last ten seconds from home that are held to be robots.
+    pub home_robots: f64,
+    near: Vec<Country>,
+    leading: Vec<Country>,
     countries: Vec<(Country, CountryWindow)>,
     /// Ten-second samples learned from.
     samples: u32,
-    /// Abroad, by second, the newest last: for the time a surge takes to rise.
-    rise: std::collections::VecDeque<f64>,
-    rising: u64,
+    /// How connections from home and from abroad rose.
+    rise_home: Rise,
+    rise_abroad: Rise,
 }
 
 #[derive(Clone, Debug, Default)]
 struct CountryWindow {
     rate: RateSeries,
     samples: f64,
+    is_home: bool,
 }
 
 /// One country's part in a surge.
@@ -67,57 +83,57 @@ impl Foreign {
         is_home: impl Fn(Country) -> bool,
         cap: f64,
     ) {
-        let (mut home, mut abroad) = (0_u64, 0_u64);
+        let (mut home, mut abroad, mut far) = (0_u64, 0_u64, 0_u64);
         for (country, count) in verified_from.iter().filter(|(country, _)| country.is_known()) {
-            if is_home(*country) {
-                home += u64::from(*count);
-            } else {
-                abroad += u64::from(*count);
-                self.place(*country);
-            }
+            let is_home = is_home(*country);
+            *(if is_home { &mut home } else { &mut abroad }) += u64::from(*count);
+            let is_far = !is_home && !self.near.contains(country) && !self.leading.contains(country);
+            far += if is_far { u64::from(*count) } else { 0 };
+            self.place(*country, is_home);
         }
         for (country, window) in &mut self.countries {
             let count = verified_from.iter().find(|(other, _)| other == country).map_or(0, |(_, count)| *count);
             window.rate.observe(tick, u64::from(count), COUNTRY_FLOOR, cap);
         }
         self.home.observe(tick, home, COUNTRY_FLOOR, cap);
-        self.abroad.observe(tick, abroad, COUNTRY_FLOOR, cap);
-        let (dispersion, slow) = self.dispersion();
-        let envelope = self.share.level().log_envelope(slow);
-        self.share.observe(tick, abroad as f64, (home + abroad) as f64, 1.0 / dispersion, envelope, cap);
-        self.rising += abroad;
-        if tick.closes_period(4) {
-            if self.rise.len() == 120 {
-                self.rise.pop_front();
-            }
-            self.rise.push_back(self.rising as f64);
-            self.rising = 0;
-        }
+        // Robots at home must not make those from abroad look fewer.
+        let people = home as f64 * (1.0 - self.home_robots / self.home.sum().max(1.0)).clamp(0.0, 1.0);
+        let all = people + abroad as f64;
+        self.abroad.observe(tick, abroad as f64, all, 1.0, COUNTRY_FLOOR, cap);
+        self.far.observe(tick, far as f64, all, 1.0, COUNTRY_FLOOR, cap);
+        self.rise_home.observe(tick, home);
+        self.rise_abroad.observe(tick, abroad);
     }
 
-    /// Splits the spread of ten-second shares into what counting explains and what it does not.
-    ///
-    /// One visit is several connections, so counts from abroad vary by more than chance: by the dispersion, variance over
-    /// mean, here at most six. The test divides its counts by it (quasi-likelihood, Wedderburn 1974); only the rest of the
-    /// spread is slow noise that widens the envelope.
-    fn dispersion(&self) -> (f64, f64) {
-        let spread = self.share.level().relative_spread();
-        let count = self.abroad.usual().map_or(1.0, |usual| (10.0 * usual).max(1.0));
-        let dispersion = (spread * spread * count).clamp(1.0, MOST_DISPERSION);
-        (dispersion, (spread * spread - dispersion / count).max(0.0).sqrt())
+    /// Takes the sources that came in one tick, from abroad and from home.
+    pub fn observe_arrivals(&mut self, tick: Tick, abroad: Arrivals, home: Arrivals, cap: f64) {
+        let (all, seen) = (abroad.all + home.all, abroad.seen + home.seen);
+        let raw = if all > 0.0 { seen / all } else { 1.0 };
+        self.visits.observe(tick, abroad.all, all, raw, COUNTRY_FLOOR, cap);
+        let raw = if abroad.all > 0.0 { abroad.seen / abroad.all } else { 1.0 };
+        let envelope = self.strangers.level().is_armed().then(|| self.strangers.level().envelope(0.1));
+        self.strangers.observe(tick, abroad.new, abroad.all, raw, envelope, cap);
     }
 
-    fn place(&mut self, country: Country) {
-        if self.countries.len() >= MOST_COUNTRIES && self.countries.iter().all(|(known, _)| *known != country) {
+    /// Sets the countries that are near, as configured.
+    pub fn set_near(&mut self, near: &[Country]) {
+        self.near = near.to_vec();
+    }
+
+    fn place(&mut self, country: Country, is_home: bool) {
+        let most = if self.home.sum() + self.abroad.rate.sum() >= BUSY { ALL_COUNTRIES } else { MOST_COUNTRIES };
+        if self.countries.len() >= most && self.countries.iter().all(|(known, _)| *known != country) {
             self.give_up_the_idlest();
         }
-        if let Err(place) = self.countries.binary_search_by_key(&country, |(country, _)| *country)
-            && self.countries.len() < MOST_COUNTRIES
-        {
-            // A country never seen has a history of zeros, as long as that of the others.
-            let mut window = CountryWindow::default();
-            (0..self.samples.min(40)).for_each(|_| window.learn_silence());
-            self.countries.insert(place, (country, window));
+        match self.countries.binary_search_by_key(&country, |(country, _)| *country) {
+            Ok(place) => self.countries[place].1.is_home = is_home,
+            Err(place) if self.countries.len() < most => {
+                // A country never seen has a history of zeros, as long as that of the others.
+                let mut window = CountryWindow { is_home, ..CountryWindow::default() };
+                (0..self.samples.min(40)).for_each(|_| window.learn_silence());
+                self.countries.insert(place, (country, window));
+            }
+            Err(_) => {}
         }
     }
 
@@ -132,24 +148,38 @@ impl Foreign {
     /// Learns shares and countries from the last ten seconds, with a weight of 0 to 1; home and abroad, which keep weekly
     /// profiles, are taught with the subject's other rates.
     pub fn learn(&mut self, weight: f64) {
-        self.share.learn(weight);
+        self.abroad.share.learn(weight);
+        self.visits.learn(weight);
+        self.far.learn(weight);
+        self.strangers.learn(weight);
         self.samples += u32::from(weight > 0.0);
         for (_, window) in &mut self.countries {
             window.rate.learn(weight);
             window.samples += 1.0;
         }
+        // Chosen once, when levels are first known: a share whose parts change is no share of anything.
+        if self.leading.is_empty() && self.abroad.rate.usual().is_some() {
+            let usual = |window: &CountryWindow| window.rate.usual().unwrap_or(0.0);
+            let mut abroad: Vec<(f64, Country)> =
+                self.countries.iter().filter(|(_, w)| !w.is_home).map(|(country, w)| (usual(w), *country)).collect();
+            abroad.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            self.leading = abroad.iter().take(LEADING).map(|(_, country)| *country).collect();
+            self.far = Shift::default();
+        }
     }
 
-    /// Returns by how much home has grown over its usual level in the last ten seconds, at least 1.
+    /// Returns by how much home has grown over its usual level in the last ten seconds, at least 1; what is held to be
+    /// robots at home explains nothing.
     #[must_use]
     pub fn home_growth(&self) -> f64 {
-        self.home.usual().map_or(1.0, |usual| (self.home.per_second() / usual.max(0.05)).max(1.0))
+        let people = self.home.per_second() - self.home_robots / 10.0;
+        self.home.usual().map_or(1.0, |usual| (people / usual.max(0.05)).max(1.0))
     }
 
     /// Returns what home growth explains of the ten seconds' connections from abroad; `None` before 180 s.
     #[must_use]
     pub fn expected_abroad(&self) -> Option<f64> {
-        self.abroad.usual().map(|usual| usual * 10.0 * self.home_growth())
+        self.abroad.rate.usual().map(|usual| usual * 10.0 * self.home_growth())
     }
 
     /// Returns every country's surge over the last ten seconds, the largest excess first (FOR-1: the tail of a negative
@@ -157,10 +187,11 @@ impl Foreign {
     #[must_use]
     pub fn countries(&self) -> Vec<CountrySurge> {
         let growth = self.home_growth();
-        let armed = self.abroad.usual().is_some();
+        let armed = self.abroad.rate.usual().is_some();
         let mut surges: Vec<CountrySurge> = self
             .countries
             .iter()
+            .filter(|(_, window)| !window.is_home)
             .map(|(country, window)| {
                 let observed = window.rate.sum();
                 // Until a country's own level is known it is held to be usual.
@@ -168,7 +199,8 @@ impl Foreign {
                     return CountrySurge { country: *country, observed, expected: observed, decades: 0.0 };
                 };
                 let expected = usual * growth;
-                let decades = negative_binomial::evidence(observed, expected.max(1.0), window.shape(usual) / 2.0);
+                let tail = negative_binomial::evidence(observed, expected.max(1.0), window.shape(usual) / 2.0);
+                let decades = tail.max(share_shift(observed, expected, self.home.sum(), window.rate.sigma()));
                 CountrySurge { country: *country, observed, expected, decades }
             })
             .collect();
@@ -178,32 +210,49 @@ impl Foreign {
         surges
     }
 
-    /// Returns the seconds in which the excess from abroad rose from a tenth to nine tenths of its present level, looking
-    /// back two minutes; `None` without an excess.
+    /// Returns the connections of the last ten seconds by country, home included, the largest number first.
     #[must_use]
-    pub fn rise_seconds(&self) -> Option<f64> {
-        let usual = self.abroad.usual()?;
-        let excess: Vec<f64> = self.rise.iter().map(|rate| rate - usual).collect();
-        let last = &excess[excess.len().saturating_sub(5)..];
-        let level = last.iter().sum::<f64>() / last.len().max(1) as f64;
-        if level < 5.0 {
-            return None;
-        }
-        // One spread of counting is allowed for: a step reaches its level at once, give or take chance.
-        let began = excess.iter().rposition(|rate| *rate < 0.1 * level).map_or(0, |place| place + 1);
-        let full = excess[began..].iter().position(|rate| *rate >= 0.9 * level - level.sqrt());
-        Some(full.unwrap_or(excess.len() - began) as f64)
+    pub fn origins(&self) -> Vec<(Country, f64)> {
+        let counts = self.countries.iter().map(|(country, window)| (*country, window.rate.sum()));
+        let mut counts: Vec<(Country, f64)> = counts.filter(|(_, count)| *count > 0.0).collect();
+        counts.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        counts
+    }
+
+    /// Returns how what home growth does not explain rose.
+    #[must_use]
+    pub fn onset_abroad(&self) -> Option<Onset> {
+        self.rise_abroad.onset(self.expected_abroad()? / 10.0)
+    }
+
+    /// Returns how what is unusual from home rose.
+    #[must_use]
+    pub fn onset_home(&self) -> Option<Onset> {
+        self.rise_home.onset(self.home.usual()?)
     }
 
     /// Restarts windows and tests after a gap; levels stay.
     pub fn restart(&mut self, tick: Tick) {
         self.home.restart(tick);
         self.abroad.restart(tick);
-        self.share.restart(tick);
+        self.visits.restart(tick);
+        self.far.restart(tick);
+        self.strangers.restart(tick);
+        self.home_robots = 0.0;
         self.countries.iter_mut().for_each(|(_, window)| window.rate.restart(tick));
-        self.rise.clear();
-        self.rising = 0;
+        self.rise_home.clear();
+        self.rise_abroad.clear();
     }
+}
+
+/// FOR-3: evidence in decades that a share has shifted, from z = D / sqrt(1/(e + .5) + 1/(home + .5) + tau^2) with
+/// D = ln((x + .5)/(e + .5)) and tau the spread of D, at least .15 (DETECTION 3.2). Below six spreads it says nothing.
+fn share_shift(observed: f64, expected: f64, home: f64, tau: f64) -> f64 {
+    let distance = ((observed + 0.5) / (expected + 0.5)).ln();
+    let tau = tau.max(0.15);
+    let z = distance / (1.0 / (expected + 0.5) + 1.0 / (home + 0.5) + tau * tau).sqrt();
+    // The tail of a normal variable beyond z is at most exp(-z^2 / 2).
+    if z >= 6.0 { z * z / 2.0 / std::f64::consts::LN_10 } else { 0.0 }
 }
 
 impl CountryWindow {
@@ -236,7 +285,7 @@ mod tests {
             foreign.observe(Tick::new(n), &counts, |c| c == country("FR"), STEP_CAP);
             if learn && Tick::new(n).closes_period(40) {
                 foreign.home.learn(1.0);
-                foreign.abroad.learn(1.0);
+                foreign.abroad.rate.learn(1.0);
                 foreign.learn(1.0);
             }
         }
@@ -247,12 +296,12 @@ mod tests {
         let mut foreign = Foreign::default();
         run(&mut foreign, 0, 800, 50, 1, 1, true);
         run(&mut foreign, 800, 16, 50, 30, 1, false);
-        assert!(foreign.share.decades() > 9.0, "{}", foreign.share.decades());
+        assert!(foreign.abroad.share.decades() > 9.0, "{}", foreign.abroad.share.decades());
         let surges = foreign.countries();
         assert_eq!(surges[0].country, country("NL"));
         assert!(surges[0].decades > 10.0, "{surges:?}");
         assert!(surges[1].decades < 1.0, "{surges:?}");
-        assert!(foreign.rise_seconds().unwrap() <= 2.0);
+        assert!(foreign.onset_abroad().unwrap().rise_seconds <= 2.0);
     }
 
     #[test]
@@ -261,7 +310,7 @@ mod tests {
         run(&mut foreign, 0, 800, 50, 2, 2, true);
         run(&mut foreign, 800, 80, 500, 20, 20, false);
         assert!((foreign.home_growth() - 10.0).abs() < 0.2);
-        assert!(foreign.share.decades() < 1.0, "{}", foreign.share.decades());
+        assert!(foreign.abroad.share.decades() < 1.0, "{}", foreign.abroad.share.decades());
         assert!(foreign.countries().iter().all(|surge| surge.decades < 1.0), "{:?}", foreign.countries());
     }
 
@@ -270,13 +319,52 @@ mod tests {
         let mut foreign = Foreign::default();
         run(&mut foreign, 0, 800, 50, 3, 3, true);
         run(&mut foreign, 800, 80, 5, 3, 3, false);
-        assert!(foreign.abroad.sum() - foreign.expected_abroad().unwrap() < 30.0);
+        assert!(foreign.abroad.rate.sum() - foreign.expected_abroad().unwrap() < 30.0);
+    }
+
+    #[test]
+    fn six_spreads_are_a_shift_and_five_are_not() {
+        let spread = (1.0 / 100.5 + 1.0 / 1_000.5 + 0.0225_f64).sqrt();
+        let at = |z: f64| 100.5 * (z * spread).exp() - 0.5;
+        assert_eq!(share_shift(at(5.9), 100.0, 1_000.0, 0.0), 0.0);
+        assert!((share_shift(at(6.1), 100.0, 1_000.0, 0.0) - 6.1 * 6.1 / 2.0 / std::f64::consts::LN_10).abs() < 1e-9);
+        assert_eq!(share_shift(at(6.1), 100.0, 1_000.0, 0.5), 0.0, "a country that varies by itself");
+    }
+
+    #[test]
+    fn robots_at_home_do_not_excuse_those_from_abroad() {
+        let mut foreign = Foreign::default();
+        run(&mut foreign, 0, 800, 50, 3, 3, true);
+        run(&mut foreign, 800, 40, 250, 10, 3, false);
+        assert!(foreign.home_growth() > 4.9);
+        foreign.home_robots = 200.0 * 40.0;
+        assert!(foreign.home_growth() < 1.1, "{}", foreign.home_growth());
+    }
+
+    #[test]
+    fn few_visits_more_from_far_away_show_where_all_abroad_does_not() {
+        let mut foreign = Foreign::default();
+        let step = |foreign: &mut Foreign, n: u64, far: u32| {
+            let mut counts = vec![(country("FR"), 100)];
+            counts.extend(["BE", "DE", "ES", "IT", "CH", "PT", "GB", "US"].map(|code| (country(code), 2)));
+            counts.extend((far > 0).then(|| (country("VN"), far)));
+            foreign.observe(Tick::new(n), &counts, |c| c == country("FR"), STEP_CAP);
+        };
+        for n in 0..1_600 {
+            step(&mut foreign, n, 0);
+            if Tick::new(n).closes_period(40) {
+                foreign.learn(1.0);
+            }
+        }
+        (1_600..1_640).for_each(|n| step(&mut foreign, n, 8));
+        assert!(foreign.far.share.decades() > 9.3, "{}", foreign.far.share.decades());
+        assert!(foreign.abroad.share.decades() < foreign.far.share.decades());
     }
 
     #[test]
     fn unknown_space_is_never_foreign() {
         let mut foreign = Foreign::default();
         foreign.observe(Tick::new(1), &[(Country::UNKNOWN, 1_000)], |_| false, STEP_CAP);
-        assert_eq!(foreign.abroad.sum(), 0.0);
+        assert_eq!(foreign.abroad.rate.sum(), 0.0);
     }
 }

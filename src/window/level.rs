@@ -236,6 +236,13 @@ impl Level {
         Some(envelope.max(peak.unwrap_or(0.0)) * self.terms.times)
     }
 
+    /// Returns the envelope as it is once an hour is known, also before: for what is said and never alarms.
+    #[must_use]
+    pub fn narrow_envelope(&self, floor: f64) -> Option<f64> {
+        let usual = self.usual()? * self.season.as_ref().map_or(0.0, |season| season.above()).exp();
+        Some((usual * (WIDTH * self.sigma()).exp()).max(1.3 * usual).max(usual + floor) * self.terms.times)
+    }
+
     /// Returns the spread of the logarithm.
     #[must_use]
     pub fn sigma(&self) -> f64 {

@@ -69,7 +69,7 @@ impl Subject {
     /// Returns the rates that keep a profile.
     #[must_use]
     pub const fn profiled(&self) -> [&RateSeries; PROFILED] {
-        [&self.syns, &self.verified, &self.served, &self.packets, &self.foreign.home, &self.foreign.abroad]
+        [&self.syns, &self.verified, &self.served, &self.packets, &self.foreign.home, &self.foreign.abroad.rate]
     }
 
     /// Returns the rates that keep a profile, to be changed.
@@ -80,7 +80,7 @@ impl Subject {
             &mut self.served,
             &mut self.packets,
             &mut self.foreign.home,
-            &mut self.foreign.abroad,
+            &mut self.foreign.abroad.rate,
         ]
     }
 }

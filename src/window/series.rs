@@ -122,6 +122,12 @@ impl RateSeries {
         self.level.envelope(floor)
     }
 
+    /// Returns the narrow envelope: see [`Level::narrow_envelope`].
+    #[must_use]
+    pub fn narrow_envelope(&self, floor: f64) -> Option<f64> {
+        self.level.narrow_envelope(floor)
+    }
+
     /// Returns the spread of the logarithm of ten-second samples.
     #[must_use]
     pub fn sigma(&self) -> f64 {

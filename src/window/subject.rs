@@ -12,17 +12,19 @@ use crate::time::{TICKS_PER_SECOND, Tick};
 use crate::window::clients::Clients;
 use crate::window::cohorts::Cohorts;
 use crate::window::connections::Connections;
-use crate::window::cusum::{STEP_CAP, STEP_CAP_CORROBORATED};
+use crate::window::cusum::{Bank, STEP_CAP, STEP_CAP_CORROBORATED};
 use crate::window::foreign::Foreign;
 use crate::window::freeze::{Freeze, Lesson};
 use crate::window::level::Phase;
 use crate::window::ports::Ports;
 use crate::window::records::Records;
 use crate::window::ring::Ring;
+use crate::window::rise::Rise;
 use crate::window::series::{RateSeries, ShareSeries};
-use crate::window::shapes::Shapes;
 use crate::window::spread::Spread;
+use crate::window::stratum::Stratum;
 use crate::window::strays::Strays;
+use crate::window::systems::Systems;
 
 /// Smallest excess of connections that matters, a second (DETECTION 1.2).
 pub const RATE_FLOOR: f64 = 20.0;
@@ -84,16 +86,22 @@ pub struct Subject {
     pub abandoned: ShareSeries,
     /// By country.
     pub foreign: Foreign,
-    /// Shapes of connections from abroad and from home.
-    pub shapes_abroad: Shapes,
-    /// See `shapes_abroad`.
-    pub shapes_home: Shapes,
     /// Open connections: waiting, blocked, empty.
     pub connections: Connections,
     /// Clients whose connections lead to nothing.
     pub clients: Clients,
     /// Packets without a conversation.
     pub strays: Strays,
+    /// Clients from abroad; all of them while home is unknown.
+    pub abroad: Stratum,
+    /// Clients from home, and those of no known country.
+    pub domestic: Stratum,
+    /// Evidence that verified connections are above their narrow envelope: a crowd.
+    pub crowd: Bank,
+    /// How verified connections rose.
+    pub rise: Rise,
+    /// By autonomous system, where a table of them is loaded.
+    pub systems: Systems,
     /// Unfinished handshakes by second, a little over a minute: what is half-open on the server.
     pub half_open: Ring<63>,
     /// (served, first SYNs) by ten seconds, five minutes, the newest last.
@@ -136,11 +144,14 @@ impl Subject {
             spread: Spread::default(),
             abandoned: ShareSeries::default(),
             foreign: Foreign::default(),
-            shapes_abroad: Shapes::default(),
-            shapes_home: Shapes::default(),
             connections: Connections::default(),
             clients: Clients::default(),
             strays: Strays::default(),
+            abroad: Stratum::default(),
+            domestic: Stratum::default(),
+            crowd: Bank::default(),
+            rise: Rise::default(),
+            systems: Systems::default(),
             half_open: Ring::default(),
             history: std::collections::VecDeque::new(),
             alarm_ratio: 0.0,
@@ -175,6 +186,10 @@ impl Subject {
         self.syns.observe(tick, first_syns, RATE_FLOOR, STEP_CAP);
         let cap = self.step_cap();
         self.verified.observe(tick, u64::from(host.verified), VERIFIED_FLOOR, cap);
+        self.rise.observe(tick, u64::from(host.verified));
+        if let Some(envelope) = self.verified.narrow_envelope(VERIFIED_FLOOR) {
+            self.crowd.observe_count(tick, f64::from(host.verified), envelope / TICKS_PER_SECOND as f64, cap);
+        }
         self.served.observe(tick, u64::from(host.served), RATE_FLOOR, cap);
         self.packets.observe(tick, host.inbound.packets, RATE_FLOOR, cap);
         self.observe_shares(tick, cap);
@@ -182,6 +197,8 @@ impl Subject {
         let (rate, armed) = (self.verified.recent_per_second(8), self.syns.phase() > Phase::Unarmed);
         self.connections.observe(tick, &host.connections, host.verified, rate, armed, STEP_CAP);
         self.clients.roll(tick);
+        let (abroad, home) = (self.abroad.sources.arrivals(), self.domestic.sources.arrivals());
+        self.foreign.observe_arrivals(tick, abroad, home, STEP_CAP);
         self.conversations = self.conversations.saturating_add(u64::from(host.two_sided));
         self.client_data = self.client_data.saturating_add(u64::from(host.client_data));
         for (total, count) in self.first_byte.iter_mut().zip(host.first_byte) {
@@ -339,8 +356,11 @@ impl Subject {
         self.foreign.restart(tick);
         self.connections.restart(tick);
         self.strays.restart(tick);
-        self.shapes_abroad.restart();
-        self.shapes_home.restart();
+        self.abroad.restart();
+        self.domestic.restart();
+        self.rise.clear();
+        self.crowd.clear(tick);
+        self.systems.restart();
         self.half_open.clear();
         self.history.clear();
     }

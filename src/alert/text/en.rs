@@ -112,6 +112,7 @@ fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
             N.figure(value),
             at_most_rate(figure)
         ),
+        F::ExcessPerSecond => format!("{} of them a second are beyond what is usual.", N.figure(value)),
         F::ServedPerSecond => {
             format!("The server sent data on {} new connections a second{}.", N.figure(value), about_rate(figure))
         }
@@ -128,6 +129,18 @@ fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
         F::CountryPerSecond => {
             format!("{} connections a second came from {}{}.", N.figure(value), leading(alert), given_home(figure))
         }
+        F::SystemShare => {
+            let system = alert.origins.iter().find_map(|origin| origin.asn);
+            let named = system.map_or_else(String::new, |number| format!(", AS{number}"));
+            format!("{} of the additional connections come from one autonomous system{named}.", percent(figure))
+        }
+        F::NewSourceShare => {
+            format!(
+                "{} of the visitors from abroad were never served before{}.",
+                percent(figure),
+                at_most_share(figure)
+            )
+        }
         F::HomeGrowthRatio if value < 1.05 => "Traffic from home has not grown.".to_owned(),
         F::HomeGrowthRatio => format!("Traffic from home stands at {} times its usual level.", N.figure(value)),
         F::BehaviourNats => behaviour(value),
@@ -141,6 +154,37 @@ fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
             percent(figure),
             figure.expected.map(|usual| format!("; usual is about {}", N.percent(usual))).unwrap_or_default()
         ),
+        F::ShapeDivergence => format!(
+            "The mixture of the additional connections differs from the usual one by {} of what is possible.",
+            percent(figure)
+        ),
+        F::NewNetworkShare => format!(
+            "{} of the additional sources are of networks that were not served before{}.",
+            percent(figure),
+            about_share(figure)
+        ),
+        F::ConnectionsPerSource => format!(
+            "An additional source opens {} connections in ten seconds on average{}.",
+            N.figure(value),
+            figure.expected.map(|usual| format!("; usual is about {}", N.figure(usual))).unwrap_or_default()
+        ),
+        F::GapSpreadRatio => format!(
+            "The pauses between one additional source's connections vary by {} of their mean{}.",
+            percent(figure),
+            about_share(figure)
+        ),
+        F::DeepShare => format!(
+            "{} of the additional sources opened several different things{}.",
+            percent(figure),
+            about_share(figure)
+        ),
+        F::ResponseRatio => format!(
+            "Each byte asked for by the additional connections brought {} times the usual response.",
+            N.figure(value)
+        ),
+        F::ReactionRatio => {
+            format!("New attempts stand at {} of what they were when the server began to fail.", percent(figure))
+        }
         F::OnsetSeconds => format!("The rise from a tenth to nine tenths of its height took {}.", N.duration(value)),
         F::EmptyShare => format!(
             "On {} of the completed connections the client sent nothing{}.",
@@ -381,6 +425,10 @@ fn about(figure: &Figure) -> String {
 
 fn sources(count: f64) -> String {
     if count.round() <= 1.0 { "One source".to_owned() } else { format!("{} sources", N.figure(count.round())) }
+}
+
+fn about_share(figure: &Figure) -> String {
+    figure.expected.map(|usual| format!("; usual is about {}", N.percent(usual))).unwrap_or_default()
 }
 
 fn at_most_share(figure: &Figure) -> String {

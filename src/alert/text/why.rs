@@ -142,7 +142,10 @@ fn measure(alert: &Alert, over: bool) -> String {
             .map(|share| format!(": they {are} {} of all connections", N.percent(share.observed))),
         AlertKind::Rush => of(FigureName::HomeGrowthRatio)
             .filter(|growth| growth.observed >= 1.5)
-            .map(|growth| format!(", from home about {} times the usual number", N.figure(growth.observed.round()))),
+            .map(|growth| format!(", from home about {} times the usual number", N.figure(growth.observed.round())))
+            .or_else(|| mostly_from(alert)),
+        AlertKind::RoboticSurge => of(FigureName::ExcessPerSecond)
+            .map(|rate| format!(", about {} a second beyond the usual number", N.figure(rate.observed.round()))),
         AlertKind::Overload => of(FigureName::UnansweredShare)
             .map(|share| format!(": {} of their attempts {stay} without an answer", N.percent(share.observed))),
         AlertKind::ConnectionExhaustion => of(FigureName::WaitingCount)
@@ -190,6 +193,12 @@ fn rate(alert: &Alert) -> Option<String> {
     let large = of(F::BitsPerSecond).filter(|bits| bits.observed >= 1e6);
     let bits = large.map(|bits| format!(", {} a second", N.bits(bits.observed)));
     bits.or_else(|| packets.into_iter().find_map(of).map(|rate| format!(", {}", N.rate(rate.observed))))
+}
+
+/// Says where a crowd comes from when its growth from home is not known or small: the leading country and its share.
+fn mostly_from(alert: &Alert) -> Option<String> {
+    let leading = alert.origins.first().filter(|origin| origin.country.is_known())?;
+    Some(format!(", {} of them from addresses registered in {}", N.percent(leading.share.get()), leading.country))
 }
 
 /// Returns what it is held to be, as a clause.

@@ -17,7 +17,7 @@ use crate::policy::{Policy, SiteId};
 use crate::state::Sections;
 use crate::time::{Tick, Timestamp};
 use crate::window::bloom::Generation;
-use crate::window::shapes::{Shapes, ShapesMemory};
+use crate::window::stratum::{Stratum, StratumMemory};
 use crate::window::subject::SubjectMemory;
 
 /// A state may be this much later than the traffic it is used for: clocks differ, and a capture may be older than the
@@ -61,8 +61,8 @@ struct Kept {
     subject: SubjectMemory,
 }
 
-/// The shapes of one host or site, abroad and at home.
-type KeptShapes = Vec<(String, ShapesMemory, ShapesMemory)>;
+/// What is usual of the clients of one host or site, abroad and at home.
+type KeptShapes = Vec<(String, StratumMemory, StratumMemory)>;
 
 impl Engine {
     /// Returns everything that must outlive a restart, as of the last tick judged.
@@ -75,7 +75,7 @@ impl Engine {
         sections.put("subjects", &kept);
         let shapes: KeptShapes = watched()
             .map(|Watched { subject, .. }| {
-                (subject.prefix.to_string(), subject.shapes_abroad.memory(), subject.shapes_home.memory())
+                (subject.prefix.to_string(), subject.abroad.memory(), subject.domestic.memory())
             })
             .collect();
         sections.put("shapes", &shapes);
@@ -83,6 +83,7 @@ impl Engine {
             self.capacity.iter().map(|(site, rate)| (self.policy.name(*site).to_string(), *rate)).collect();
         sections.put("capacity", &capacity);
         sections.put("known", self.known.export());
+        sections.put("networks", self.networks.export());
         sections.put("sources", &self.sources.export());
         sections.put("calibration", &self.calibration.memory());
         if self.settings.home.is_empty() && !self.home.is_empty() {
@@ -151,9 +152,9 @@ impl Engine {
 
     /// Begins anew.
     fn forget(&mut self) {
-        let output = std::mem::take(&mut self.output);
+        let (output, origins) = (std::mem::take(&mut self.output), self.origins.take());
         *self = Self::new(self.settings.clone(), Arc::clone(&self.blank), self.seed);
-        self.output = output;
+        (self.output, self.origins) = (output, origins);
     }
 
     fn take(&mut self, sections: &Sections, aged: bool) {
@@ -192,6 +193,11 @@ impl Engine {
             {
                 self.recalled.refused.push("what hosts do on their own makes no sense: it is learned anew".to_owned());
             }
+        }
+        if sections.get::<[u64; 2]>("seed") == Some(self.seed.0)
+            && let Some(generations) = self.part::<[Generation; 2]>(sections, "networks")
+        {
+            self.networks_recalled = self.networks.import(generations);
         }
     }
 
@@ -241,6 +247,7 @@ impl Engine {
         if !watched.subject.recall(&kept.subject, aged) {
             return None;
         }
+        watched.subject.foreign.set_near(&self.settings.near);
         watched.capacity = kept.capacity;
         if kept.is_aggregate {
             let mut site = WatchedSite::new(prefix, id, never);
@@ -255,13 +262,13 @@ impl Engine {
     fn take_shapes(&mut self, sections: &Sections) {
         for (prefix, abroad, home) in self.part::<KeptShapes>(sections, "shapes").unwrap_or_default() {
             let (Ok(prefix), Some(abroad), Some(home)) =
-                (prefix.parse::<Prefix>(), Shapes::from_memory(&abroad), Shapes::from_memory(&home))
+                (prefix.parse::<Prefix>(), Stratum::from_memory(&abroad), Stratum::from_memory(&home))
             else {
                 continue;
             };
             let hosts = self.hosts.values_mut().chain(self.sites.values_mut().map(|site| &mut site.watched));
             for watched in hosts.filter(|watched| watched.subject.prefix == prefix) {
-                (watched.subject.shapes_abroad, watched.subject.shapes_home) = (abroad.clone(), home.clone());
+                (watched.subject.abroad, watched.subject.domestic) = (abroad.clone(), home.clone());
             }
         }
     }

@@ -48,7 +48,7 @@ impl Engine {
                     (FigureName::FirstSynsPerSecond, &subject.syns, RATE_FLOOR),
                     (FigureName::VerifiedPerSecond, &subject.verified, VERIFIED_FLOOR),
                     (FigureName::ServedPerSecond, &subject.served, RATE_FLOOR),
-                    (FigureName::ForeignPerSecond, &subject.foreign.abroad, VERIFIED_FLOOR),
+                    (FigureName::ForeignPerSecond, &subject.foreign.abroad.rate, VERIFIED_FLOOR),
                     (FigureName::PacketsPerSecond, &subject.packets, RATE_FLOOR),
                 ];
                 let known = rates.into_iter().filter_map(|(name, series, floor)| {

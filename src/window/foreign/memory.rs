@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CountryWindow, Foreign, MOST_COUNTRIES};
+use super::{ALL_COUNTRIES, CountryWindow, Foreign};
 use crate::country::Country;
 use crate::window::level::{Level, LevelMemory, ShareLevel, ShareMemory};
 
@@ -28,7 +28,7 @@ impl Foreign {
             (u32::try_from(country.index()).unwrap_or(u32::MAX), window.rate.level().memory(SAMPLES))
         };
         ForeignMemory {
-            share: self.share.level().memory(),
+            share: self.abroad.share.level().memory(),
             samples: self.samples,
             countries: self.countries.iter().map(country).collect(),
         }
@@ -39,8 +39,8 @@ impl Foreign {
     pub fn from_memory(memory: &ForeignMemory, aged: bool) -> Option<Self> {
         let samples = memory.samples.min(MOST_SAMPLES);
         let mut foreign = Self { samples, ..Self::default() };
-        foreign.share.set_level(ShareLevel::from_memory(&memory.share)?);
-        if memory.countries.len() > MOST_COUNTRIES {
+        foreign.abroad.share.set_level(ShareLevel::from_memory(&memory.share)?);
+        if memory.countries.len() > ALL_COUNTRIES {
             return None;
         }
         for (index, kept) in &memory.countries {

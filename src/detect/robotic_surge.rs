@@ -1,0 +1,138 @@
+//! Robotic surge: look-alike connections, completed and with data, inside ordinary traffic (DETECTION 4.2, FC-1).
+//!
+//! Method: more verified connections than usual, in the whole or in one stratum, whose excess behaves like robots at two
+//! looks in a row. How sure it is that there is an excess at all comes from the volume (envelope CUSUM) or from the leading
+//! shape, which is rarer in as many ordinary connections than seen (negative binomial): robots that add half of the usual
+//! traffic stay under the envelope of the volume and stand out by their shape. What mostly comes from abroad is said by
+//! `foreign_surge`, and here only when that keeps silent.
+//!
+//! Sources: those of `detect/behaviour.rs`; DETECTION 4.3 step 4.
+//!
+//! Blind spots: robots that are as varied as people; robots that add less than a fifth; a handful of busy sources, which
+//! may be a crawler or a load test, are a suspicion only.
+
+use crate::detect::behaviour::{Behaviour, DECISIVE};
+use crate::detect::finding::{FigureName as F, Finding, SourceShare};
+use crate::detect::strata::{self, Excess, Held, Strata};
+use crate::detect::view::{Situation, View, figure, on_tcp, origins};
+use crate::kind::{AlertKind, Severity, Verdict};
+use crate::time::Tick;
+use crate::window::subject::{Subject, VERIFIED_FLOOR};
+
+/// Looks in a row at which a surge must be robotic.
+const LOOKS: u32 = 2;
+
+/// Sources from which robots are an attack and not one crawler.
+const LEAST_SOURCES: f64 = 8.0;
+
+/// Ticks for which `foreign_surge` is waited for when most of the excess is from abroad: fifteen seconds.
+const WAITS_FOR_FOREIGN: u64 = 60;
+
+/// What is remembered of a subject between looks.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    since: Option<Tick>,
+    /// When a surge from abroad last fired.
+    pub foreign_at: Option<Tick>,
+}
+
+/// The stratum that is held robotic.
+struct Robots<'a> {
+    excess: Excess,
+    behaviour: &'a Behaviour,
+    /// Share of its excess that is from abroad.
+    abroad: f64,
+}
+
+/// Judges a subject; the situation is filled in for later detectors.
+pub fn detect(
+    view: &View,
+    subject: &Subject,
+    strata: &Strata,
+    memory: &mut Memory,
+    situation: &mut Situation,
+) -> Option<Finding> {
+    if situation.foreign {
+        memory.foreign_at = Some(view.tick);
+    }
+    let robots = robots(view, subject, strata);
+    // Connections that carry nothing are `connection_exhaustion`.
+    let Some(Robots { excess, behaviour, abroad }) = robots.filter(|_| !situation.exhausted) else {
+        memory.since = None;
+        return None;
+    };
+    let line = view.lines.subject;
+    let usual = subject.verified.usual()?;
+    let is_above = subject.verified.per_second() >= subject.verified.envelope(VERIFIED_FLOOR)?;
+    let score = behaviour.decades.max(if is_above { subject.verified.decades() } else { 0.0 });
+    if score < 0.25 * line {
+        return None;
+    }
+    let since = *memory.since.get_or_insert(view.tick);
+    if abroad >= 0.5 {
+        if view.site_foreign || situation.foreign || view.tick.since(since) < WAITS_FOR_FOREIGN {
+            return None;
+        }
+    }
+    let mut finding = view.finding(AlertKind::RoboticSurge, subject, score, line);
+    on_tcp(&mut finding, subject.leading_port());
+    finding.gates_hold = true;
+    finding.onset = if is_above { subject.verified.onset().start() } else { since.start() };
+    let fires = finding.fires();
+    let few = behaviour.sources < LEAST_SOURCES;
+    if fires && !few {
+        situation.robotic = true;
+        situation.robotic_excess = excess.size() / 10.0;
+    }
+    let hurts = view.impact(excess.size() / 10.0, usual) >= 0.2;
+    (finding.severity, finding.verdict, finding.confidence) = match (few, hurts) {
+        (true, _) => (Severity::Warning, Some(Verdict::Suspicion), 0.5),
+        (false, true) => (Severity::Critical, Some(situation.attack_verdict(view)), confidence(behaviour)),
+        (false, false) => (Severity::Warning, Some(situation.attack_verdict(view)), confidence(behaviour)),
+    };
+    describe(subject, &excess, behaviour, &mut finding);
+    Some(finding)
+}
+
+/// Chooses the stratum that is robotic: one from home or from abroad before both together.
+fn robots<'a>(view: &View, subject: &Subject, strata: &'a Strata) -> Option<Robots<'a>> {
+    let (home, abroad, all) = (strata::home(subject), strata::abroad(subject), strata::all(subject)?);
+    let size = |excess: Option<Excess>| excess.map_or(0.0, |excess| excess.size());
+    let foreign_part = size(abroad) / (size(home) + size(abroad)).max(1.0);
+    let candidate = |held: &'a Held, excess: Option<Excess>, abroad| {
+        let behaviour = held.behaviour.as_ref().filter(|_| held.robotic_looks >= LOOKS)?;
+        Some(Robots { excess: excess.filter(Excess::is_surge)?, behaviour, abroad })
+    };
+    // The whole must have grown too: one country's gain may be another's loss.
+    let grown = all.size() >= 0.5 * strata::LEAST_EXCESS;
+    let parts = [candidate(&strata.home, home, 0.0), candidate(&strata.abroad, abroad, 1.0)];
+    let largest = parts.into_iter().flatten().reduce(|a, b| if b.excess.size() > a.excess.size() { b } else { a });
+    let foreign_part = if view.home_known { foreign_part } else { 0.0 };
+    largest.or_else(|| candidate(&strata.all, Some(all), foreign_part)).filter(|_| grown)
+}
+
+/// Confidence grows with the evidence beyond the line.
+fn confidence(behaviour: &Behaviour) -> f64 {
+    (0.8 + behaviour.nats / 60.0).clamp(0.5, 0.98)
+}
+
+fn describe(subject: &Subject, excess: &Excess, behaviour: &Behaviour, finding: &mut Finding) {
+    let envelope = subject.verified.envelope(VERIFIED_FLOOR);
+    finding.figures.push(figure(F::VerifiedPerSecond, subject.verified.per_second(), envelope));
+    finding.figures.push(figure(F::ExcessPerSecond, excess.size() / 10.0, Some(0.0)));
+    finding.figures.extend(behaviour.figures.iter().copied());
+    finding.origins = origins(subject);
+    let strata = [&subject.domestic, &subject.abroad];
+    let mut sources: Vec<_> = strata.iter().flat_map(|stratum| stratum.sources.heaviest(20)).collect();
+    sources.sort_by_key(|(address, packets, _)| (std::cmp::Reverse(*packets), *address));
+    finding.sources =
+        sources.into_iter().take(20).map(|(address, packets, bytes)| SourceShare { address, packets, bytes }).collect();
+    finding.settings = vec![
+        ("alert_at", finding.alert_at),
+        ("decisive_nats", DECISIVE),
+        ("looks", f64::from(LOOKS)),
+        ("least_sources", LEAST_SOURCES),
+        ("window_seconds", 10.0),
+    ];
+    finding.settings.extend(behaviour.weights.iter().copied());
+}

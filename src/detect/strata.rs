@@ -1,0 +1,224 @@
+//! Which strata of a subject's clients surge (those from home, those from abroad, all), and how each behaves: FC-1 run
+//! once a second on those that do, so that robots inside a crowd show.
+
+use crate::detect::behaviour::{Behaviour, Surge, judge};
+use crate::detect::view::{Situation, View};
+use crate::time::{TICKS_PER_SECOND, Tick};
+use crate::window::rise::Onset;
+use crate::window::subject::Subject;
+
+/// Smallest excess in ten seconds, and smallest part of what is expected, that is looked at.
+pub const LEAST_EXCESS: f64 = 30.0;
+const LEAST_PART: f64 = 0.2;
+
+/// Ticks for which a decided behaviour holds while too few connections show their shape: a minute.
+const REMEMBERED: u64 = 240;
+
+/// Share of first attempts left unanswered from which the server is failing (DETECTION 4.2, reaction), ticks of the
+/// window in which that shows, and ticks after which people have had time to notice.
+const FAILING: f64 = 0.5;
+const FAILING_WINDOW: usize = 20;
+const NOTICED_AFTER: u64 = 60;
+
+/// One stratum's excess over the last ten seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Excess {
+    /// Verified connections in ten seconds.
+    pub observed: f64,
+    /// What is usual, grown by what explains growth.
+    pub expected: f64,
+}
+
+impl Excess {
+    /// Returns the connections beyond what is expected, in ten seconds.
+    #[must_use]
+    pub fn size(&self) -> f64 {
+        (self.observed - self.expected).max(0.0)
+    }
+
+    /// Tells whether it is large enough to be looked at.
+    #[must_use]
+    pub fn is_surge(&self) -> bool {
+        self.size() >= LEAST_EXCESS.max(LEAST_PART * self.expected)
+    }
+
+    fn usual_part(&self) -> f64 {
+        self.expected / self.observed.max(1.0)
+    }
+}
+
+/// What is held of one stratum.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    /// How its surge behaves, while it does or did a minute ago.
+    pub behaviour: Option<Behaviour>,
+    /// Looks in a row, a second each, at which it was robotic.
+    pub robotic_looks: u32,
+    judged_at: Tick,
+}
+
+impl Held {
+    /// Takes a look, with or without a judgement. The thin end of a surge does not take back what its height has shown.
+    fn take(&mut self, now: Tick, judged: Option<Behaviour>) {
+        if now.since(self.judged_at) > REMEMBERED {
+            *self = Self::default();
+        }
+        let decided = |behaviour: &Behaviour| behaviour.is_robotic() || behaviour.is_human();
+        match judged {
+            None => {}
+            Some(judged) if !decided(&judged) && self.behaviour.as_ref().is_some_and(decided) => {}
+            Some(judged) => {
+                self.robotic_looks = if judged.is_robotic() { self.robotic_looks.saturating_add(1) } else { 0 };
+                self.behaviour = Some(judged);
+                self.judged_at = now;
+            }
+        }
+    }
+}
+
+/// The three strata of a subject.
+#[derive(Clone, Debug, Default)]
+pub struct Strata {
+    /// From home, or of no known country.
+    pub home: Held,
+    /// From abroad.
+    pub abroad: Held,
+    /// All.
+    pub all: Held,
+    /// When the server began to fail, and the first attempts a second just before.
+    failing: Option<(Tick, f64)>,
+}
+
+impl Strata {
+    /// Looks at the strata once a second.
+    pub fn look(&mut self, view: &View, subject: &Subject, situation: &Situation) {
+        if !view.tick.closes_period(TICKS_PER_SECOND) {
+            return;
+        }
+        let reaction = self.reaction(view.tick, subject);
+        let (home, abroad, all) = (home(subject), abroad(subject), all(subject));
+        let surging = |excess: Option<Excess>| excess.filter(Excess::is_surge);
+        let (from_home, from_abroad, of_all) = (surging(home), surging(abroad), surging(all));
+        let [mut judged_home, mut judged_abroad, mut judged_all] = [None, None, None];
+        if from_home.is_some() || from_abroad.is_some() || of_all.is_some() {
+            let comparisons = [&subject.domestic, &subject.abroad].map(|stratum| stratum.comparison(view.tick));
+            let [domestic, foreign] = &comparisons;
+            let joined = domestic.joined(foreign);
+            let judge = |excess: Excess, comparison, control, growth, onset, foreign_score| {
+                judge(&Surge {
+                    comparison,
+                    borrowed: &joined.mixture,
+                    control,
+                    usual_part: excess.usual_part(),
+                    growth,
+                    onset,
+                    foreign_score,
+                    healthy: !situation.unhealthy,
+                    reaction,
+                    networks_are_known: view.networks_are_known,
+                })
+            };
+            let (home_too, abroad_too) = (from_home.map(|_| &domestic.sample), from_abroad.map(|_| &foreign.sample));
+            let windows = &subject.foreign;
+            let growth = windows.home_growth();
+            judged_home = from_home
+                .filter(|_| view.home_known)
+                .and_then(|excess| judge(excess, domestic, abroad_too, 1.0, windows.onset_home(), None));
+            judged_abroad = from_abroad
+                .filter(|_| view.home_known)
+                .and_then(|excess| judge(excess, foreign, home_too, growth, windows.onset_abroad(), None));
+            let score = view.home_known.then(|| windows.abroad.share.decades() / view.lines.subject / 2.0);
+            judged_all = of_all.and_then(|excess| judge(excess, &joined, None, 1.0, onset(subject), score));
+        }
+        self.home.take(view.tick, judged_home);
+        self.abroad.take(view.tick, judged_abroad);
+        self.all.take(view.tick, judged_all);
+    }
+
+    /// Returns the connections from home in the last ten seconds that are held to be robots.
+    #[must_use]
+    pub fn home_robots(&self, subject: &Subject) -> f64 {
+        let robotic = self.home.behaviour.as_ref().is_some_and(Behaviour::is_robotic);
+        home(subject).filter(|excess| robotic && excess.is_surge()).map_or(0.0, |excess| excess.size())
+    }
+
+    /// Returns first attempts now as a part of those when the server began to fail, once people have had time to notice.
+    fn reaction(&mut self, now: Tick, subject: &Subject) -> Option<f64> {
+        let unanswered = subject.cohorts.server_side(FAILING_WINDOW).unanswered_share().unwrap_or(0.0);
+        if unanswered < FAILING {
+            self.failing = None;
+            return None;
+        }
+        let rate = subject.syns.recent_per_second(FAILING_WINDOW);
+        let (since, before) = *self.failing.get_or_insert((now, rate));
+        (now.since(since) >= NOTICED_AFTER && before > 0.0).then(|| rate / before)
+    }
+}
+
+fn onset(subject: &Subject) -> Option<Onset> {
+    subject.rise.onset(subject.verified.usual()?)
+}
+
+/// Returns the excess of connections from home; `None` before its usual number is known.
+#[must_use]
+pub fn home(subject: &Subject) -> Option<Excess> {
+    let home = &subject.foreign.home;
+    Some(Excess { observed: home.sum(), expected: home.usual()? * 10.0 })
+}
+
+/// Returns the excess of connections from abroad over what home growth explains.
+#[must_use]
+pub fn abroad(subject: &Subject) -> Option<Excess> {
+    Some(Excess { observed: subject.foreign.abroad.rate.sum(), expected: subject.foreign.expected_abroad()? })
+}
+
+/// Returns the excess of all verified connections.
+#[must_use]
+pub fn all(subject: &Subject) -> Option<Excess> {
+    Some(Excess { observed: subject.verified.sum(), expected: subject.verified.usual()? * 10.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn behaviour(nats: f64) -> Behaviour {
+        Behaviour {
+            nats,
+            connections: 100.0,
+            decades: 0.0,
+            sources: 50.0,
+            figures: Vec::new(),
+            weights: vec![("weight_shape", 3.0)],
+        }
+    }
+
+    #[test]
+    fn the_thin_end_of_a_surge_takes_nothing_back() {
+        let mut held = Held::default();
+        held.take(Tick::new(400), Some(behaviour(6.0)));
+        held.take(Tick::new(404), Some(behaviour(5.0)));
+        assert_eq!(held.robotic_looks, 2);
+        held.take(Tick::new(408), Some(behaviour(1.0)));
+        held.take(Tick::new(412), None);
+        assert_eq!(held.behaviour, Some(behaviour(5.0)));
+        held.take(Tick::new(800), None);
+        assert_eq!(held.behaviour, None);
+    }
+
+    #[test]
+    fn a_crowd_seen_later_replaces_robots() {
+        let mut held = Held::default();
+        held.take(Tick::new(400), Some(behaviour(6.0)));
+        held.take(Tick::new(404), Some(behaviour(-6.0)));
+        assert_eq!(held.robotic_looks, 0);
+        assert!(held.behaviour.unwrap().is_human());
+    }
+
+    #[test]
+    fn a_fifth_more_than_usual_is_looked_at() {
+        assert!(!Excess { observed: 1_190.0, expected: 1_000.0 }.is_surge());
+        assert!(Excess { observed: 1_210.0, expected: 1_000.0 }.is_surge());
+        assert!(!Excess { observed: 25.0, expected: 0.0 }.is_surge());
+    }
+}
