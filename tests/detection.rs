@@ -373,6 +373,38 @@ fn a_flood_inside_an_overloading_rush_is_mixed() {
     assert!(world.minutes.iter().any(|minute| minute.verdict == MinuteKind::Overload), "{:?}", world.minutes);
 }
 
+/// The share of each full minute in a run that alternates calm, flood and rush is counted from the first handshake on.
+#[test]
+fn the_attack_share_of_a_minute_is_that_of_its_handshakes() {
+    let mut errors = Vec::new();
+    for (seed, forged, home) in [(1, 400.0, 95.0), (2, 100.0, 95.0), (3, 900.0, 1_140.0), (4, 300.0, 1_140.0)] {
+        let mut world = World::new(320 + seed);
+        world.run(240, &CALM);
+        let dropped = if home > 1_000.0 { 0.5 } else { 0.0 };
+        for step in 1..=20 {
+            let growth = 1.0 + (home / 95.0 - 1.0) * f64::from(step) / 20.0;
+            world.run(3, &Load { home: 95.0 * growth, abroad: 5.0 * growth, ..CALM });
+        }
+        let rush = Load { home, abroad: home / 19.0, dropped, ..CALM };
+        world.run(60, &rush);
+        let before = world.minutes.len();
+        // The flood lasts from the twentieth second of one minute to the fortieth of the next but one.
+        world.run(20, &rush);
+        world.run(140, &Load { forged, ..rush });
+        world.run(21, &rush);
+        let all = home * (1.0 + 1.0 / 19.0);
+        for (minute, seconds) in world.minutes[before + 1..].iter().zip([40.0, 60.0, 40.0]) {
+            let truth = forged * seconds / (forged * seconds + all * 60.0);
+            let share = minute.attack_share;
+            errors.push((share.value - truth).abs());
+            assert!(share.low - 0.02 <= truth && truth <= share.high + 0.02, "{truth} outside {share:?}");
+        }
+    }
+    assert_eq!(errors.len(), 12);
+    errors.sort_by(f64::total_cmp);
+    assert!(errors[6] <= 0.02 && errors[11] <= 0.06, "{errors:?}");
+}
+
 #[test]
 fn robots_from_abroad_are_an_attack_and_their_country_is_named() {
     for times in [1.0, 0.3] {

@@ -53,6 +53,8 @@ fn morning(minute: u64) -> MinuteVerdict {
         demand_per_second: within(demand, demand * 0.03),
         attack_share: Estimate { value: attack, low: (attack - 0.01_f64).max(0.0), high: attack + 0.01 },
         capacity_per_second: (minute > 1).then_some(if minute < 16 { 1_700.0 } else { 2_400.0 }),
+        capacity_limit_per_second: (minute >= 16).then_some(2_640.0),
+        exhausted: None,
         verified_per_second: demand * answered,
         answered_share: answered,
         foreign_share: Some(0.04),

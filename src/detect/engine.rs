@@ -14,15 +14,17 @@ use crate::capture::CaptureTick;
 use crate::country::Country;
 use crate::detect::budget::{Lines, budget};
 use crate::detect::calibration::Calibration;
+use crate::detect::capacity::{Bounds, Capacity, Condition};
 use crate::detect::carpet_bombing;
 use crate::detect::family::Families;
 use crate::detect::finding::Finding;
-use crate::detect::minute::{MinuteSums, MinuteVerdict};
+use crate::detect::minute::{Course, MinuteSums, MinuteVerdict, Standard};
 use crate::detect::outlook::{self, Outlooks};
 use crate::detect::protection::{HomeFinder, Protection};
 use crate::detect::sensor_blind::SensorBlind;
 use crate::detect::sources::{self, Sources};
-use crate::detect::view::{Situation, View};
+use crate::detect::tally;
+use crate::detect::view::View;
 use crate::detect::watched::{Watched, WatchedSite, judge};
 use crate::hash::Seed;
 use crate::kind::AlertKind;
@@ -37,7 +39,7 @@ use crate::window::level::WIDTH;
 use crate::window::outlook::ExpectedEvent;
 use crate::window::scanners::Scanners;
 use crate::window::stratum::Newness;
-use crate::window::subject::{Sidedness, Subject};
+use crate::window::subject::Sidedness;
 
 /// Settings of all windows and detectors.
 #[derive(Clone, Debug)]
@@ -159,8 +161,10 @@ pub struct Engine {
     hosts: BTreeMap<Address, Watched>,
     /// Configured sites, each as the sum of its hosts.
     sites: BTreeMap<SiteId, WatchedSite>,
-    /// Served connections a second of a whole site in good health: the largest ten seconds seen.
-    capacity: BTreeMap<SiteId, f64>,
+    /// What each site as a whole bears.
+    capacity: BTreeMap<SiteId, Capacity>,
+    /// What each site's minutes were.
+    courses: BTreeMap<SiteId, Course>,
     minutes: BTreeMap<SiteId, MinuteSums>,
     minute: Option<u64>,
     data_segments: (f64, f64),
@@ -228,6 +232,7 @@ impl Engine {
             hosts: BTreeMap::new(),
             sites: BTreeMap::new(),
             capacity: BTreeMap::new(),
+            courses: BTreeMap::new(),
             minutes: BTreeMap::new(),
             minute: None,
             data_segments: (0.0, 0.0),
@@ -610,7 +615,12 @@ impl Engine {
             let (site_attacked, site_foreign) = (attacked.contains(&site), foreign.contains(&site));
             let view = View { site_attacked, site_foreign, ..view.clone() };
             let capacity = configured_capacity(&self.settings, &self.policy, watched.subject.site);
-            let view = View { capacity: capacity.or(Some(watched.capacity).filter(|c| *c > 0.0)), ..view.clone() };
+            let served_part = self.capacity.get(&watched.subject.site).map_or(1.0, Capacity::served_part);
+            let view = View {
+                capacity: capacity.or(Some(watched.capacity).filter(|c| *c > 0.0)),
+                served_part,
+                ..view.clone()
+            };
             for finding in judge(&view, watched) {
                 let ratio = if finding.gates_hold { finding.ratio() } else { finding.ratio().min(0.99) };
                 let score = scores.entry((finding.kind.name(), watched.subject.site)).or_default();
@@ -625,8 +635,13 @@ impl Engine {
         }
         for (site, WatchedSite { watched, speaks, carpets, .. }) in &mut self.sites {
             let capacity = configured_capacity(&self.settings, &self.policy, watched.subject.site);
-            let view = View { capacity: capacity.or(Some(watched.capacity).filter(|c| *c > 0.0)), ..view.clone() };
-            let view = View { site_foreign: foreign.contains(site), ..view };
+            let served_part = self.capacity.get(&watched.subject.site).map_or(1.0, Capacity::served_part);
+            let view = View {
+                capacity: capacity.or(Some(watched.capacity).filter(|c| *c > 0.0)),
+                served_part,
+                site_foreign: foreign.contains(site),
+                ..view.clone()
+            };
             let mut found = judge(&view, watched);
             let members = members(&self.hosts, &self.policy, *site);
             if let Some(carpet) = carpet_bombing::detect(&view, &watched.subject, carpets, &mut found, &members) {
@@ -658,7 +673,7 @@ impl Engine {
         findings.extend(self.sensor.detect(tick.end()));
         self.quiet_ticks =
             if findings.iter().any(|f| f.ratio() >= 0.5) { 0 } else { self.quiet_ticks.saturating_add(1) };
-        self.sum_minutes();
+        self.sum_minutes(&scores);
         self.output.findings = self.fold(tick, findings);
         self.output.scores = scores
             .into_iter()
@@ -710,6 +725,7 @@ impl Engine {
             sampler_shift: summary.flows.sampler_shift,
             backlog: if self.settings.backlog > 0 { f64::from(self.settings.backlog) } else { 1_024.0 },
             capacity: None,
+            served_part: 1.0,
             site_attacked: false,
             site_foreign: false,
             home_known: !self.home.is_empty(),
@@ -735,8 +751,9 @@ impl Engine {
 
     /// Every ten seconds, each subject at its own tick of them so that the work is spread.
     fn learn(&mut self, tick: Tick) {
+        let attacked = self.attacked_sites(tick);
         if tick.closes_period(40) {
-            self.measure_capacity();
+            self.measure_capacity(&attacked);
             if self.calibration.advance(tick) {
                 self.adopt_calibration();
                 tracing::info!(at = %tick.end(), lines = ?self.lines.raised, wider = self.calibration.wider(), "alert lines raised by quiet time");
@@ -745,7 +762,6 @@ impl Engine {
             let sites = self.sites.values().map(|site| &site.watched);
             self.output.phases = outlook::phases(&self.policy, self.hosts.values(), sites);
         }
-        let attacked = self.attacked_sites(tick);
         for (index, watched) in
             self.hosts.values_mut().chain(self.sites.values_mut().map(|site| &mut site.watched)).enumerate()
         {
@@ -778,17 +794,23 @@ impl Engine {
         }
     }
 
-    /// Notes what each site as a whole serves, while all of its hosts are well.
-    fn measure_capacity(&mut self) {
-        let mut served: BTreeMap<SiteId, (f64, bool)> = BTreeMap::new();
+    /// Notes what each site as a whole serves, and in what condition.
+    fn measure_capacity(&mut self, attacked: &[SiteId]) {
+        let mut rates: BTreeMap<SiteId, (f64, f64, Condition)> = BTreeMap::new();
         for watched in self.hosts.values() {
-            let (sum, well) = served.entry(watched.subject.site).or_insert((0.0, true));
-            *sum += watched.subject.served.per_second();
-            *well &= !watched.situation.unhealthy && watched.subject.served.is_full();
+            let (subject, site) = (&watched.subject, watched.subject.site);
+            let (served, first_syns, condition) = rates.entry(site).or_insert((0.0, 0.0, Condition::Well));
+            *served += subject.served.per_second();
+            *first_syns += subject.syns.per_second();
+            *condition = match (*condition, watched.situation.unhealthy) {
+                _ if !subject.served.is_full() || attacked.contains(&site) => Condition::Disturbed,
+                (Condition::Disturbed, _) => Condition::Disturbed,
+                (_, true) => Condition::Overloaded,
+                (condition, false) => condition,
+            };
         }
-        for (site, (sum, _)) in served.into_iter().filter(|(_, (_, well))| *well) {
-            let best = self.capacity.entry(site).or_default();
-            *best = best.max(sum);
+        for (site, (served, first_syns, condition)) in rates {
+            self.capacity.entry(site).or_default().observe(served, first_syns, condition);
         }
     }
 
@@ -803,36 +825,55 @@ impl Engine {
     fn close_minute(&mut self) {
         let Some(minute) = self.minute else { return };
         for (site, sums) in std::mem::take(&mut self.minutes) {
-            let seen = self.capacity.get(&site).copied().filter(|capacity| *capacity > 0.0);
-            let capacity = configured_capacity(&self.settings, &self.policy, site).or(seen);
+            let configured = configured_capacity(&self.settings, &self.policy, site).map(Bounds::exactly);
+            let learned = self.capacity.entry(site).or_default();
+            let course = self.courses.entry(site).or_default();
+            let standard = Standard {
+                capacity: configured.or_else(|| learned.bounds()),
+                served_part: learned.served_part(),
+                was_overloaded: course.was_overloaded(),
+            };
             let start = Tick::new(minute * 240).start();
-            self.output.minutes.push(sums.judge(start, self.policy.name(site), capacity));
+            let mut verdict = sums.judge(start, self.policy.name(site), &standard);
+            verdict.verdict = course.follow(verdict.verdict, sums.loudest);
+            self.output.minutes.push(verdict);
         }
     }
 
-    fn sum_minutes(&mut self) {
+    fn sum_minutes(&mut self, scores: &BTreeMap<(&'static str, SiteId), f64>) {
         let mut states: BTreeMap<SiteId, SiteState> = BTreeMap::new();
         for watched in self.hosts.values() {
-            let (subject, situation) = (&watched.subject, &watched.situation);
-            states.entry(subject.site).or_default().add(subject, situation);
-            add_to_minute(self.minutes.entry(subject.site).or_default(), subject, situation);
+            let site = watched.subject.site;
+            states.entry(site).or_default().add(watched);
+            add_to_minute(self.minutes.entry(site).or_default(), watched);
         }
         for (id, state) in states {
             let sums = self.minutes.entry(id).or_default();
             // A flood too thin for any single host is known to the site as a whole only.
             let whole = self.sites.get(&id).filter(|_| !state.attacked).map(|site| &site.watched);
             if let Some(whole) = whole.filter(|whole| whole.situation.flood) {
-                let first_syns = whole.subject.syns.recent_per_second(1) / 4.0;
-                sums.attack += first_syns * whole.situation.attack_share;
-                sums.attack_low += first_syns * whole.situation.attack_low;
-                sums.attack_high += first_syns * whole.situation.attack_high;
+                add_flood(sums, whole);
             }
-            let attacked = state.attacked || whole.is_some_and(|whole| whole.situation.is_attacked());
             sums.ticks += 1;
             sums.unhealthy_ticks += u32::from(state.unhealthy);
-            sums.attack_ticks += u32::from(attacked);
+            sums.attack_ticks += u32::from(state.attacked || whole.is_some_and(|whole| whole.attacked));
             sums.usual_unknown |= state.syns_unknown > 0.1 * state.syns;
+            sums.exhausted.iter_mut().zip(state.exhausted).for_each(|(ticks, out)| *ticks += u32::from(out));
         }
+        for ((detector, site), ratio) in scores {
+            if let Some(place) = bears_on_verdict(detector) {
+                let loudest = &mut self.minutes.entry(*site).or_default().loudest[place];
+                *loudest = loudest.max(*ratio);
+            }
+        }
+    }
+}
+
+/// Tells which score of a minute a detector belongs to: 0 for attacks, 1 for the health of the service.
+fn bears_on_verdict(detector: &str) -> Option<usize> {
+    match AlertKind::ALL.iter().find(|kind| kind.name() == detector)? {
+        AlertKind::Overload | AlertKind::Outage => Some(1),
+        kind => kind.is_attack().then_some(0),
     }
 }
 
@@ -854,29 +895,42 @@ struct SiteState {
     syns: f64,
     /// First SYNs to hosts of which the usual rate is not known.
     syns_unknown: f64,
+    /// What has run out, in the order of `Resource::ALL`.
+    exhausted: [bool; 4],
 }
 
 impl SiteState {
-    fn add(&mut self, subject: &Subject, situation: &Situation) {
-        self.attacked |= situation.is_attacked();
+    fn add(&mut self, watched: &Watched) {
+        let (subject, situation) = (&watched.subject, &watched.situation);
+        self.attacked |= watched.attacked;
         self.unhealthy |= situation.unhealthy;
         self.syns += subject.syns.sum();
         if subject.syns.usual().is_none() {
             self.syns_unknown += subject.syns.sum();
         }
+        let out = [
+            situation.flood && situation.syn_queue_full,
+            situation.accept_queue_full,
+            situation.exhausted,
+            situation.unhealthy,
+        ];
+        // The service counts where nothing more precise is known.
+        let precise = out[..3].contains(&true);
+        self.exhausted.iter_mut().zip(out).enumerate().for_each(|(n, (mine, out))| *mine |= out && (n < 3 || !precise));
     }
 }
 
 /// Adds one host's tick to its site's minute.
-fn add_to_minute(sums: &mut MinuteSums, subject: &Subject, situation: &Situation) {
-    let first_syns = subject.syns.recent_per_second(1) / 4.0;
-    sums.first_syns += first_syns;
-    sums.attack += first_syns * situation.attack_share;
-    sums.attack_low += first_syns * situation.attack_low;
-    sums.attack_high += first_syns * situation.attack_high;
-    if situation.robotic {
-        sums.robotic += (situation.foreign_excess + situation.robotic_excess) / 4.0;
+fn add_to_minute(sums: &mut MinuteSums, watched: &Watched) {
+    let (subject, situation) = (&watched.subject, &watched.situation);
+    add_flood(sums, watched);
+    let (begun, proven) = (subject.quic_opened.back(0) as f64, subject.quic_finished.back(0) as f64);
+    sums.first_syns += tally::first_attempts(subject) + begun;
+    if watched.datagram_flood {
+        sums.flood.attack += begun - proven;
     }
+    let robots = if situation.robotic { situation.foreign_excess + situation.robotic_excess } else { 0.0 };
+    sums.robotic += robots.max(situation.empty_excess) / 4.0;
     let server = subject.cohorts.server_side(1);
     sums.opened += server.opened;
     sums.answered += server.answered;
@@ -884,6 +938,13 @@ fn add_to_minute(sums: &mut MinuteSums, subject: &Subject, situation: &Situation
     sums.home += subject.foreign.home.recent_per_second(1) / 4.0;
     sums.abroad += subject.foreign.abroad.rate.recent_per_second(1) / 4.0;
     sums.usual += subject.syns.usual().unwrap_or(0.0) / 4.0;
+}
+
+fn add_flood(sums: &mut MinuteSums, watched: &Watched) {
+    sums.flood.add(watched.part);
+    if watched.situation.flood {
+        sums.flood_noise = sums.flood_noise.max(watched.subject.unfinished.level().spread());
+    }
 }
 
 fn observe_record(seed: Seed, watched: &mut Watched, record: &CohortRecord, known: bool, scanner: bool) {

@@ -67,7 +67,7 @@ pub fn detect(view: &View, subject: &Subject, memory: &mut Memory, situation: &m
     if fires(&slow) {
         memory.slow_clients_at = Some(view.tick);
     }
-    let mut tests = vec![flood, slow, slow_read::judge(subject)];
+    let mut tests = [flood, slow, slow_read::judge(subject)];
     tests.sort_by(|a, b| (fires(b), b.score).partial_cmp(&(fires(a), a.score)).unwrap_or(std::cmp::Ordering::Equal));
     let (strongest, others) = tests.split_first()?;
     if strongest.score < 0.25 * line {

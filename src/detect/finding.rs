@@ -50,6 +50,8 @@ closed_set! {
         ServedPerSecond = "served_per_second",
         /// Verified connections a second beyond what is usual.
         ExcessPerSecond = "excess_per_second",
+        /// Legitimate demand: first SYNs a second less those held to be attack; expected is the capacity shown so far.
+        DemandPerSecond = "demand_per_second",
         /// Verified connections a second from abroad.
         ForeignPerSecond = "foreign_per_second",
         /// Share of verified connections from abroad.

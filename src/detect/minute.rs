@@ -1,7 +1,13 @@
 //! The verdict of one site in one minute (DETECTION 4.3, 4.4).
+//!
+//! The counterfactual: would the service have held without the attack? First attempts (F) less those held to be attack (A)
+//! are the demand (L), which is compared with the capacity (C). While the limit of a service has never been seen, the most
+//! it served in good health is what it bears at least.
 
 use std::sync::Arc;
 
+use crate::detect::capacity::{Bounds, Demand};
+use crate::detect::tally::Part;
 use crate::kind::closed_set;
 use crate::time::Timestamp;
 
@@ -24,6 +30,20 @@ closed_set! {
         Fault = "fault",
         /// Service is bad and the figures do not say why.
         Undetermined = "undetermined",
+    }
+}
+
+closed_set! {
+    /// What ran out first.
+    Resource {
+        /// The queue of half-open handshakes.
+        SynQueue = "syn_queue",
+        /// The queue of finished handshakes that the service has not taken yet.
+        AcceptQueue = "accept_queue",
+        /// The places for open connections.
+        Connections = "connections",
+        /// The service itself: it answers late or not at all.
+        Service = "service",
     }
 }
 
@@ -53,8 +73,13 @@ pub struct MinuteVerdict {
     pub demand_per_second: Estimate,
     /// Share of first SYNs held to be attack (A / F).
     pub attack_share: Estimate,
-    /// Largest rate of served connections a second seen so far or configured (C); `None` until something was served.
+    /// Served connections a second that the service bears (C): configured, or the most it was seen to serve; `None` until
+    /// something was served.
     pub capacity_per_second: Option<f64>,
+    /// The most it can bear; `None` while its limit was never seen, so that `capacity_per_second` is a lower bound.
+    pub capacity_limit_per_second: Option<f64>,
+    /// What ran out first, while the service was unhealthy.
+    pub exhausted: Option<Resource>,
     /// Verified connections a second.
     pub verified_per_second: f64,
     /// Share of first SYNs the server answered.
@@ -72,9 +97,12 @@ pub(crate) struct MinuteSums {
     pub(crate) unhealthy_ticks: u32,
     pub(crate) attack_ticks: u32,
     pub(crate) first_syns: f64,
-    pub(crate) attack: f64,
-    pub(crate) attack_low: f64,
-    pub(crate) attack_high: f64,
+    /// Forged or never meant to finish.
+    pub(crate) flood: Part,
+    /// Spread of the usual unfinished share: how far off the flood's share may be whatever the number of handshakes.
+    pub(crate) flood_noise: f64,
+    /// Robots' connections, and those that carried nothing.
+    pub(crate) robotic: f64,
     pub(crate) opened: f64,
     pub(crate) answered: f64,
     pub(crate) verified: f64,
@@ -84,24 +112,38 @@ pub(crate) struct MinuteSums {
     pub(crate) usual: f64,
     /// Some host's usual rate was not known yet at some time of the minute.
     pub(crate) usual_unknown: bool,
-    pub(crate) robotic: f64,
+    /// Ticks in which each resource had run out, in the order of [`Resource::ALL`].
+    pub(crate) exhausted: [u32; 4],
+    /// The largest alarm ratios of an attack and of an overload.
+    pub(crate) loudest: [f64; 2],
+}
+
+/// What a minute is judged against.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Standard {
+    pub(crate) capacity: Option<Bounds>,
+    /// Usual part of first attempts that is served.
+    pub(crate) served_part: f64,
+    /// Whether real demand was already beyond what is borne a minute ago.
+    pub(crate) was_overloaded: bool,
 }
 
 /// Share of a minute's ticks in bad health that make the minute bad: a quarter.
 const BAD_PART: u32 = 4;
 
+/// Attack share from which an attack bears on the verdict, and below which it does not (DETECTION 4.4).
+const MUCH: f64 = 0.2;
+const HARDLY_ANY: f64 = 0.05;
+
+/// How far off a count of robots may be.
+const ROBOTIC_NOISE: f64 = 0.15;
+
 impl MinuteSums {
-    /// Judges the minute (DETECTION 4.4: the counterfactual).
-    pub(crate) fn judge(&self, start: Timestamp, site: Arc<str>, capacity: Option<f64>) -> MinuteVerdict {
+    /// Judges the minute.
+    pub(crate) fn judge(&self, start: Timestamp, site: Arc<str>, standard: &Standard) -> MinuteVerdict {
         let seconds = f64::from(self.ticks) / 4.0;
         let per_second = |sum: f64| if seconds > 0.0 { sum / seconds } else { 0.0 };
-        let share = |part: f64| if self.first_syns > 0.0 { (part / self.first_syns).clamp(0.0, 1.0) } else { 0.0 };
-        let attack = self.attack + self.robotic;
-        let attack_share = Estimate {
-            value: share(attack),
-            low: share(self.attack_low + self.robotic * 0.8),
-            high: share(self.attack_high + self.robotic * 1.2),
-        };
+        let attack_share = self.attack_share();
         let rate = per_second(self.first_syns);
         let demand = Estimate {
             value: rate * (1.0 - attack_share.value),
@@ -109,15 +151,21 @@ impl MinuteSums {
             high: rate * (1.0 - attack_share.low),
         };
         let unhealthy = self.unhealthy_ticks * BAD_PART >= self.ticks.max(1);
-        let usual = per_second(self.usual);
+        let verdict = if unhealthy {
+            self.counterfactual(&demand, &attack_share, standard)
+        } else {
+            self.absorbed(&demand, per_second(self.usual))
+        };
         MinuteVerdict {
             start,
             site,
-            verdict: self.verdict(unhealthy, &demand, &attack_share, capacity, usual),
+            verdict,
             first_syns_per_second: rate,
             demand_per_second: demand,
             attack_share,
-            capacity_per_second: capacity,
+            capacity_per_second: standard.capacity.map(|bounds| bounds.low),
+            capacity_limit_per_second: standard.capacity.and_then(|bounds| bounds.high),
+            exhausted: unhealthy.then(|| self.exhausted()).flatten(),
             verified_per_second: per_second(self.verified),
             answered_share: if self.opened > 0.0 { (self.answered / self.opened).min(1.0) } else { 1.0 },
             foreign_share: (self.home + self.abroad > 0.0).then(|| self.abroad / (self.home + self.abroad)),
@@ -125,34 +173,87 @@ impl MinuteSums {
         }
     }
 
-    fn verdict(
-        &self,
-        unhealthy: bool,
-        demand: &Estimate,
-        attack_share: &Estimate,
-        capacity: Option<f64>,
-        usual: f64,
-    ) -> MinuteKind {
-        let attacked = attack_share.value > 0.2 || self.attack_ticks * 2 >= self.ticks.max(1);
-        if !unhealthy {
-            return if self.attack_ticks > 0 && self.attack_ticks * BAD_PART >= self.ticks {
-                MinuteKind::AttackAbsorbed
-            } else if !self.usual_unknown && demand.value > 2.0 * usual && demand.value > usual + 20.0 {
-                MinuteKind::RushAbsorbed
-            } else {
-                MinuteKind::Normal
-            };
+    /// A / F with its interval: the binomial one of the handshakes judged, widened by how much their usual share varies.
+    fn attack_share(&self) -> Estimate {
+        if self.first_syns <= 0.0 {
+            return Estimate::default();
         }
-        let Some(capacity) = capacity.filter(|capacity| *capacity > 0.0) else { return MinuteKind::Undetermined };
-        let beyond = demand.value > 1.15 * capacity;
-        let within = demand.value < 0.85 * capacity;
-        match (attacked, beyond, within) {
-            (true, true, _) => MinuteKind::Mixed,
-            (true, _, true) => MinuteKind::Attack,
-            (false, true, _) => MinuteKind::Overload,
-            (false, _, true) if attack_share.high < 0.05 => MinuteKind::Fault,
+        let flood = (self.flood.attack / self.first_syns).clamp(0.0, 1.0);
+        let n = self.flood.judged.max(1.0);
+        let chance = (flood * (1.0 - flood)).max(1.0 / n) / n;
+        let flood_half =
+            if self.flood.judged > 0.0 { 1.96 * (chance + self.flood_noise * self.flood_noise).sqrt() } else { 0.0 };
+        let robotic = (self.robotic / self.first_syns).clamp(0.0, 1.0);
+        let robotic_half =
+            ROBOTIC_NOISE * robotic + if robotic > 0.0 { 1.96 * (robotic / self.first_syns).sqrt() } else { 0.0 };
+        let (value, half) = ((flood + robotic).min(1.0), flood_half.hypot(robotic_half));
+        Estimate { value, low: (value - half).max(0.0), high: (value + half).min(1.0) }
+    }
+
+    fn attacked_throughout(&self) -> bool {
+        self.attack_ticks * 2 >= self.ticks.max(1)
+    }
+
+    fn absorbed(&self, demand: &Estimate, usual: f64) -> MinuteKind {
+        if self.attack_ticks > 0 && self.attack_ticks * BAD_PART >= self.ticks {
+            MinuteKind::AttackAbsorbed
+        } else if !self.usual_unknown && demand.value > 2.0 * usual && demand.value > usual + 20.0 {
+            MinuteKind::RushAbsorbed
+        } else {
+            MinuteKind::Normal
+        }
+    }
+
+    fn counterfactual(&self, demand: &Estimate, attack_share: &Estimate, standard: &Standard) -> MinuteKind {
+        let attacked = attack_share.value > MUCH || self.attacked_throughout();
+        let Some(capacity) = standard.capacity else { return MinuteKind::Undetermined };
+        match (attacked, capacity.judge(demand.value * standard.served_part)) {
+            (true, Demand::Beyond) => MinuteKind::Mixed,
+            (true, Demand::Unproven) if standard.was_overloaded => MinuteKind::Mixed,
+            (true, Demand::Within) => MinuteKind::Attack,
+            // More than was ever served, real clients try in vain, and nothing else is there to explain it.
+            (false, Demand::Beyond | Demand::Unproven) => MinuteKind::Overload,
+            (false, Demand::Within) if attack_share.high < HARDLY_ANY => MinuteKind::Fault,
+            (false, Demand::Near) if standard.was_overloaded => MinuteKind::Overload,
             _ => MinuteKind::Undetermined,
         }
+    }
+
+    fn exhausted(&self) -> Option<Resource> {
+        let longest = self.exhausted.iter().copied().max().filter(|ticks| *ticks > 0)?;
+        Resource::ALL.iter().zip(self.exhausted).find(|(_, ticks)| *ticks == longest).map(|(resource, _)| *resource)
+    }
+}
+
+/// What a site's minutes were, so that one odd minute does not change the story.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Course {
+    said: Option<MinuteKind>,
+    seen: Option<MinuteKind>,
+    scores: [f64; 2],
+}
+
+impl Course {
+    /// How far a score (0 to 1, half of the alarm ratio) must move for a change to be believed at once (DETECTION 4.4).
+    const JUMP: f64 = 0.25;
+
+    /// Takes what a minute looks like, with the largest alarm ratios of attack and of overload, and returns what is said of
+    /// it: a change needs two minutes in a row, unless a score moved or nothing was decided before.
+    pub(crate) fn follow(&mut self, seen: MinuteKind, loudest: [f64; 2]) -> MinuteKind {
+        let scores = loudest.map(|ratio| (ratio / 2.0).min(1.0));
+        let moved = scores.iter().zip(self.scores).any(|(now, before)| (now - before).abs() > Self::JUMP);
+        let twice = self.seen == Some(seen);
+        let said = match self.said {
+            Some(said) if said != MinuteKind::Undetermined && !moved && !twice => said,
+            _ => seen,
+        };
+        *self = Self { said: Some(said), seen: Some(seen), scores };
+        said
+    }
+
+    /// Tells whether real demand was beyond what is borne in the last minute.
+    pub(crate) const fn was_overloaded(&self) -> bool {
+        matches!(self.said, Some(MinuteKind::Overload | MinuteKind::Mixed))
     }
 }
 
@@ -160,30 +261,77 @@ impl MinuteSums {
 mod tests {
     use super::*;
 
-    fn judge(unhealthy: bool, demand: f64, attack: f64, capacity: f64) -> MinuteKind {
-        let sums = MinuteSums {
+    fn sums(unhealthy: bool, demand: f64, attack: f64) -> MinuteSums {
+        MinuteSums {
             ticks: 240,
             unhealthy_ticks: if unhealthy { 240 } else { 0 },
             attack_ticks: if attack > 0.0 { 240 } else { 0 },
             first_syns: (demand + attack) * 60.0,
-            attack: attack * 60.0,
-            attack_low: attack * 60.0,
-            attack_high: attack * 60.0,
+            flood: Part { attack: attack * 60.0, judged: if attack > 0.0 { 60.0 * (demand + attack) } else { 0.0 } },
             usual: 100.0 * 60.0,
             ..MinuteSums::default()
-        };
-        sums.judge(Timestamp::ZERO, "site".into(), Some(capacity)).verdict
+        }
+    }
+
+    fn judge(sums: &MinuteSums, capacity: Bounds, was_overloaded: bool) -> MinuteKind {
+        let standard = Standard { capacity: Some(capacity), served_part: 1.0, was_overloaded };
+        sums.judge(Timestamp::ZERO, "site".into(), &standard).verdict
     }
 
     #[test]
     fn the_counterfactual_decides() {
-        assert_eq!(judge(true, 200.0, 0.0, 100.0), MinuteKind::Overload);
-        assert_eq!(judge(true, 50.0, 500.0, 100.0), MinuteKind::Attack);
-        assert_eq!(judge(true, 200.0, 500.0, 100.0), MinuteKind::Mixed);
-        assert_eq!(judge(true, 50.0, 0.0, 100.0), MinuteKind::Fault);
-        assert_eq!(judge(true, 100.0, 0.0, 100.0), MinuteKind::Undetermined);
-        assert_eq!(judge(false, 50.0, 500.0, 100.0), MinuteKind::AttackAbsorbed);
-        assert_eq!(judge(false, 300.0, 0.0, 1_000.0), MinuteKind::RushAbsorbed);
-        assert_eq!(judge(false, 100.0, 0.0, 1_000.0), MinuteKind::Normal);
+        let known = |unhealthy, demand, attack, capacity| {
+            judge(&sums(unhealthy, demand, attack), Bounds::exactly(capacity), false)
+        };
+        assert_eq!(known(true, 200.0, 0.0, 100.0), MinuteKind::Overload);
+        assert_eq!(known(true, 50.0, 500.0, 100.0), MinuteKind::Attack);
+        assert_eq!(known(true, 200.0, 500.0, 100.0), MinuteKind::Mixed);
+        assert_eq!(known(true, 50.0, 0.0, 100.0), MinuteKind::Fault);
+        assert_eq!(known(true, 100.0, 0.0, 100.0), MinuteKind::Undetermined);
+        assert_eq!(known(false, 50.0, 500.0, 100.0), MinuteKind::AttackAbsorbed);
+        assert_eq!(known(false, 300.0, 0.0, 1_000.0), MinuteKind::RushAbsorbed);
+        assert_eq!(known(false, 100.0, 0.0, 1_000.0), MinuteKind::Normal);
+    }
+
+    #[test]
+    fn what_was_borne_before_is_within_a_limit_never_seen() {
+        let at_least = Bounds { low: 100.0, high: None };
+        assert_eq!(judge(&sums(true, 100.0, 500.0), at_least, false), MinuteKind::Attack);
+        assert_eq!(judge(&sums(true, 100.0, 0.0), at_least, false), MinuteKind::Fault);
+        assert_eq!(judge(&sums(true, 300.0, 0.0), at_least, false), MinuteKind::Overload);
+        assert_eq!(judge(&sums(true, 300.0, 500.0), at_least, true), MinuteKind::Mixed);
+        assert_eq!(judge(&sums(true, 300.0, 500.0), at_least, false), MinuteKind::Undetermined);
+    }
+
+    #[test]
+    fn robots_are_attack_too_and_every_share_has_an_interval() {
+        let minute = MinuteSums { robotic: 300.0 * 60.0, ..sums(true, 500.0, 500.0) };
+        let share = minute.attack_share();
+        assert!((share.value - 0.8).abs() < 1e-9, "{share:?}");
+        assert!(share.low > 0.7 && share.high < 0.9 && share.low < share.value);
+        assert_eq!(sums(true, 100.0, 0.0).attack_share(), Estimate::default());
+        assert_eq!(MinuteSums::default().attack_share(), Estimate::default());
+    }
+
+    #[test]
+    fn the_resource_that_was_out_longest_is_named() {
+        let minute = MinuteSums { exhausted: [200, 0, 100, 0], ..sums(true, 100.0, 500.0) };
+        assert_eq!(minute.exhausted(), Some(Resource::SynQueue));
+        assert_eq!(sums(true, 100.0, 0.0).exhausted(), None);
+    }
+
+    #[test]
+    fn one_odd_minute_does_not_change_the_story() {
+        let mut course = Course::default();
+        assert_eq!(course.follow(MinuteKind::Overload, [0.1, 1.2]), MinuteKind::Overload);
+        assert_eq!(course.follow(MinuteKind::Undetermined, [0.1, 1.2]), MinuteKind::Overload);
+        assert_eq!(course.follow(MinuteKind::Overload, [0.1, 1.2]), MinuteKind::Overload);
+        assert_eq!(
+            course.follow(MinuteKind::Mixed, [2.0, 1.2]),
+            MinuteKind::Mixed,
+            "a clear change is believed at once"
+        );
+        assert_eq!(course.follow(MinuteKind::Normal, [1.9, 1.2]), MinuteKind::Mixed);
+        assert_eq!(course.follow(MinuteKind::Normal, [1.9, 1.2]), MinuteKind::Normal);
     }
 }

@@ -46,6 +46,7 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     // Under a flood retries are few; a scan of closed ports is left unanswered without any and says nothing of health.
     let unanswered_under_flood = situation.flood && unanswered_rate >= LEAST_UNANSWERED && has_served;
     situation.unhealthy = score >= line || (unanswered_score >= line && unanswered_under_flood);
+    situation.accept_queue_full = accept_full && repeated_score >= line;
     if score < 0.25 * line {
         return None;
     }
@@ -79,7 +80,10 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
         finding.figures.push(figure(F::RepeatedAnswerShare, repeated_share, Some(usual)));
     }
     finding.figures.push(figure(F::FirstSynsPerSecond, situation.first_syns, subject.syns.envelope(20.0)));
-    finding.figures.push(figure(F::ServedPerSecond, subject.served.per_second(), view.capacity));
+    if situation.demand > 0.0 {
+        finding.figures.push(figure(F::DemandPerSecond, situation.demand, view.capacity));
+    }
+    finding.figures.push(figure(F::ServedPerSecond, subject.served.per_second(), subject.served.usual()));
     if let (Some(now), usual @ Some(_)) = subject.first_byte_seconds() {
         finding.figures.push(figure(F::FirstByteSeconds, now, usual));
     }

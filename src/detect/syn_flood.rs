@@ -81,6 +81,7 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     })?;
     if best.holds && best.score >= line {
         fill(situation, &best);
+        situation.syn_queue_full = subject.half_open_count() > view.backlog;
     }
     (best.score >= 0.25 * line).then(|| finding(view, subject, situation, &best))
 }
@@ -234,6 +235,7 @@ fn unfinished_share(subject: &Subject, span: usize) -> Share {
 fn fill(situation: &mut Situation, judgement: &Judgement) {
     let half = 1.96 * judgement.share.error;
     situation.flood = true;
+    situation.flood_by_clients = judgement.path == Path::Clients;
     situation.attack_share = judgement.share.value.min(1.0);
     situation.attack_low = (judgement.share.value - half).clamp(0.0, 1.0);
     situation.attack_high = (judgement.share.value + half).clamp(0.0, 1.0);
@@ -312,6 +314,9 @@ fn figures(view: &View, subject: &Subject, situation: &Situation, judgement: &Ju
         figures.push(figure(F::SilentShare, silent_new, (n_known >= 100.0).then_some(silent_known)));
     }
     figures.push(figure(F::NetworksCount, records.networks() as f64, None));
+    if situation.unhealthy {
+        figures.push(figure(F::DemandPerSecond, situation.demand, view.capacity));
+    }
     spread_figures(subject, judgement, figures);
     figures.push(figure(F::HalfOpenCount, subject.half_open_count(), Some(view.backlog)));
     if judgement.path == Path::Silence && subject.sidedness() != Sidedness::OneSided {

@@ -32,6 +32,8 @@ pub struct View {
     pub backlog: f64,
     /// Served connections a second the subject's site has borne in good health, or is configured to.
     pub capacity: Option<f64>,
+    /// Usual part of first attempts that is served, 1 while unknown.
+    pub served_part: f64,
     /// Whether some host of the subject's site is under attack.
     pub site_attacked: bool,
     /// Whether a surge from abroad fired on some host of the site, or on the site as a whole, in the last minute.
@@ -166,6 +168,12 @@ pub struct Situation {
     pub attack_high: f64,
     /// A SYN flood fires.
     pub flood: bool,
+    /// It was judged by what clients left unfinished, so that its handshakes can be counted.
+    pub flood_by_clients: bool,
+    /// More handshakes are half-open than the server has places for.
+    pub syn_queue_full: bool,
+    /// The service does not take finished handshakes in time.
+    pub accept_queue_full: bool,
     /// First SYNs a second over the last seconds.
     pub first_syns: f64,
     /// First SYNs a second less the forged ones.
@@ -201,7 +209,8 @@ impl Situation {
     /// (DETECTION 4.4: L > 1.15 C; a rush, while no capacity was shown), attack otherwise.
     #[must_use]
     pub fn attack_verdict(&self, view: &View) -> Verdict {
-        let beyond_capacity = view.capacity.map_or(self.rush, |capacity| self.demand > 1.15 * capacity);
+        let beyond_capacity =
+            view.capacity.map_or(self.rush, |capacity| self.demand * view.served_part > 1.15 * capacity);
         if self.unhealthy && beyond_capacity { Verdict::Mixed } else { Verdict::Attack }
     }
 }

@@ -6,11 +6,12 @@ use crate::address::Prefix;
 use crate::detect::calibration::{Evidence, class};
 use crate::detect::finding::Finding;
 use crate::detect::strata::Strata;
+use crate::detect::tally::{Part, Tally};
 use crate::detect::view::{Situation, View};
 use crate::detect::{
     carpet_bombing, exhaustion, flood, foreign_surge, outage, overload, robotic_surge, rush, syn_flood,
 };
-use crate::kind::AlertKind;
+use crate::kind::{AlertKind, Severity, Verdict};
 use crate::policy::SiteId;
 use crate::time::Tick;
 use crate::window::subject::Subject;
@@ -26,6 +27,13 @@ pub(super) struct Watched {
     pub(super) situation: Situation,
     /// The same of this subject alone.
     pub(super) capacity: f64,
+    pub(super) tally: Tally,
+    /// What of this tick's first attempts was attack.
+    pub(super) part: Part,
+    /// An attack of any kind is held to be on.
+    pub(super) attacked: bool,
+    /// A flood of datagrams fires: unanswered QUIC Initials are its doing.
+    pub(super) datagram_flood: bool,
     /// The last tick at which an attack on it fired.
     pub(super) attacked_at: Option<Tick>,
     /// Largest evidence since the last ten-second sample, by class.
@@ -42,6 +50,10 @@ impl Watched {
             robotic: robotic_surge::Memory::default(),
             situation: Situation::default(),
             capacity: 0.0,
+            tally: Tally::default(),
+            part: Part::default(),
+            attacked: false,
+            datagram_flood: false,
             attacked_at: None,
             evidence: Evidence::default(),
         }
@@ -147,9 +159,6 @@ pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
     subject.foreign.home_robots = strata.home_robots(subject);
     let rush = rush::detect(view, subject, strata, situation);
     let outage = outage::detect(view, subject, situation);
-    if situation.is_attacked() {
-        watched.attacked_at = Some(view.tick);
-    }
     let single = [syn_flood, overload, foreign, exhausted, robotic, rush, outage].into_iter().flatten();
     let mut findings: Vec<Finding> = single.chain(floods).collect();
     for finding in &mut findings {
@@ -157,7 +166,19 @@ pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
         let evidence = &mut watched.evidence[class(finding.kind)];
         *evidence = evidence.max(finding.score);
     }
+    watched.part = watched.tally.observe(&watched.subject, &watched.situation);
+    watched.attacked = watched.situation.is_attacked() || findings.iter().any(is_attack);
+    watched.datagram_flood = findings.iter().any(|finding| finding.kind == AlertKind::UdpFlood && finding.fires());
+    if watched.attacked {
+        watched.attacked_at = Some(view.tick);
+    }
     let ratio = findings.iter().filter(|f| f.gates_hold).map(Finding::ratio).fold(0.0, f64::max);
     watched.subject.alarm_ratio = watched.subject.alarm_ratio.max(ratio);
     findings
+}
+
+/// Tells whether a finding says by itself that an attack is on.
+fn is_attack(finding: &Finding) -> bool {
+    let held = matches!(finding.verdict, Some(Verdict::Attack | Verdict::Mixed));
+    finding.kind.is_attack() && finding.fires() && held && finding.severity > Severity::Info
 }

@@ -34,6 +34,8 @@ pub(super) struct SiteFamilies {
     origin_bytes: IntCounterVec,
     verdict: IntGaugeVec,
     attack: GaugeVec,
+    attack_low: GaugeVec,
+    attack_high: GaugeVec,
     demand: GaugeVec,
     capacity: GaugeVec,
     phase: IntGaugeVec,
@@ -106,6 +108,18 @@ impl SiteFamilies {
                 &["site"],
                 SITES,
             ),
+            attack_low: register.gauges(
+                "vigie_site_attack_low_ratio",
+                "Lower end of the 95 percent interval of vigie_site_attack_ratio.",
+                &["site"],
+                SITES,
+            ),
+            attack_high: register.gauges(
+                "vigie_site_attack_high_ratio",
+                "Upper end of the 95 percent interval of vigie_site_attack_ratio.",
+                &["site"],
+                SITES,
+            ),
             demand: register.gauges(
                 "vigie_site_demand_per_second",
                 "Legitimate demand in the site's last full minute: first connection attempts a second without those held to be attack.",
@@ -114,7 +128,7 @@ impl SiteFamilies {
             ),
             capacity: register.gauges(
                 "vigie_site_capacity_per_second",
-                "Largest rate of served connections a second seen so far or configured.",
+                "Served connections a second that the site bears: configured, or the most it was seen to serve.",
                 &["site"],
                 SITES,
             ),
@@ -203,7 +217,9 @@ impl SiteSeries {
         for kind in MinuteKind::ALL {
             families.verdict.with_label_values(&[site, kind.name()]);
         }
-        for gauge in [&families.attack, &families.demand, &families.capacity] {
+        for gauge in
+            [&families.attack, &families.attack_low, &families.attack_high, &families.demand, &families.capacity]
+        {
             gauge.with_label_values(&[site]);
         }
         let directions =
@@ -264,7 +280,14 @@ impl SiteSeries {
         for kind in MinuteKind::ALL {
             let _ = families.verdict.remove_label_values(&[site, kind.name()]);
         }
-        for gauge in [&families.sources, &families.attack, &families.demand, &families.capacity] {
+        for gauge in [
+            &families.sources,
+            &families.attack,
+            &families.attack_low,
+            &families.attack_high,
+            &families.demand,
+            &families.capacity,
+        ] {
             let _ = gauge.remove_label_values(&[site]);
         }
         let _ = families.phase.remove_label_values(&[site]);
@@ -279,6 +302,8 @@ pub(super) fn show_minute(families: &SiteFamilies, minute: &MinuteVerdict) {
         families.verdict.with_label_values(&[site, kind.name()]).set(i64::from(*kind == minute.verdict));
     }
     families.attack.with_label_values(&[site]).set(minute.attack_share.value);
+    families.attack_low.with_label_values(&[site]).set(minute.attack_share.low);
+    families.attack_high.with_label_values(&[site]).set(minute.attack_share.high);
     families.demand.with_label_values(&[site]).set(minute.demand_per_second.value);
     if let Some(capacity) = minute.capacity_per_second {
         families.capacity.with_label_values(&[site]).set(capacity);

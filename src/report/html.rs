@@ -198,7 +198,10 @@ impl Page {
 
     fn span(&mut self, span: &Span) {
         let (n, share) = (self.n, span.attack_share);
-        let capacity = span.capacity_per_second.map_or_else(|| "not shown".to_owned(), |rate| n.rate(rate));
+        let capacity = span.capacity_per_second.map_or_else(
+            || "not shown".to_owned(),
+            |rate| if span.capacity_is_at_least { format!("at least {}", n.rate(rate)) } else { n.rate(rate) },
+        );
         let _ = write!(
             self.out,
             "<tr><td class=\"when\">{}</td><td><span class=\"badge m-{}\">{}</span></td><td class=\"words\">{}</td>\

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::alert::Alert;
 use crate::alert::number::Number;
 use crate::detect::engine::Armed;
-use crate::detect::minute::{Estimate, MinuteKind, MinuteVerdict};
+use crate::detect::minute::{Estimate, MinuteKind, MinuteVerdict, Resource};
 use crate::report::RunReport;
 use crate::time::Timestamp;
 
@@ -53,6 +53,8 @@ struct Minute<'a> {
     demand_per_second: Interval,
     attack_share: Interval,
     capacity_per_second: Option<Number>,
+    capacity_limit_per_second: Option<Number>,
+    exhausted: Option<Resource>,
     verified_per_second: Number,
     answered_share: Number,
     foreign_share: Option<Number>,
@@ -113,6 +115,8 @@ fn minute(minute: &MinuteVerdict) -> Minute<'_> {
         demand_per_second: interval(minute.demand_per_second),
         attack_share: interval(minute.attack_share),
         capacity_per_second: minute.capacity_per_second.and_then(Number::new),
+        capacity_limit_per_second: minute.capacity_limit_per_second.and_then(Number::new),
+        exhausted: minute.exhausted,
         verified_per_second: positive(minute.verified_per_second),
         answered_share: positive(minute.answered_share),
         foreign_share: minute.foreign_share.and_then(Number::new),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::detect::minute::{Estimate, MinuteKind, MinuteVerdict};
+use crate::detect::minute::{Estimate, MinuteKind, MinuteVerdict, Resource};
 use crate::time::Timestamp;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -23,6 +23,10 @@ pub(super) struct Span {
     pub(super) attack_share: Estimate,
     /// The largest capacity shown or configured by the end of the span.
     pub(super) capacity_per_second: Option<f64>,
+    /// Whether that is only a lower bound: the limit was never seen.
+    pub(super) capacity_is_at_least: bool,
+    /// What ran out in most of the minutes in which something did.
+    pub(super) exhausted: Option<Resource>,
     pub(super) answered_share: f64,
     pub(super) foreign_share: Option<f64>,
 }
@@ -79,9 +83,17 @@ fn join(minutes: &[&MinuteVerdict]) -> Option<Span> {
             high: weighted(&|minute| minute.attack_share.high),
         },
         capacity_per_second: minutes.iter().filter_map(|minute| minute.capacity_per_second).reduce(f64::max),
+        capacity_is_at_least: minutes.iter().all(|minute| minute.capacity_limit_per_second.is_none()),
+        exhausted: most_often(minutes.iter().filter_map(|minute| minute.exhausted)),
         answered_share: weighted(&|minute| minute.answered_share),
         foreign_share: (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64),
     })
+}
+
+fn most_often(resources: impl Iterator<Item = Resource>) -> Option<Resource> {
+    let mut counts: BTreeMap<Resource, usize> = BTreeMap::new();
+    resources.for_each(|resource| *counts.entry(resource).or_default() += 1);
+    counts.into_iter().rev().max_by_key(|(_, count)| *count).map(|(resource, _)| resource)
 }
 
 #[cfg(test)]
@@ -98,6 +110,8 @@ mod tests {
             demand_per_second: exactly(rate * (1.0 - attack)),
             attack_share: exactly(attack),
             capacity_per_second: Some(100.0 + at as f64),
+            capacity_limit_per_second: None,
+            exhausted: None,
             verified_per_second: 0.0,
             answered_share: 1.0,
             foreign_share: None,

@@ -9,7 +9,7 @@ use crate::alert::Alert;
 use crate::alert::text::Language;
 use crate::alert::text::notation::Notation;
 use crate::detect::finding::Caveat;
-use crate::detect::minute::MinuteKind;
+use crate::detect::minute::{MinuteKind, Resource};
 use crate::kind::{AlertKind, Severity, Verdict};
 use crate::report::RunReport;
 use crate::report::layout::{date, minute_of_day};
@@ -76,7 +76,9 @@ impl Words {
     pub(super) fn figures(self, span: &Span) -> String {
         let n = self.n;
         let demand = format!("demand {}", self.within(span.demand_per_second));
-        let capacity = span.capacity_per_second.map(|capacity| n.rate(capacity));
+        let least = if span.capacity_is_at_least { "at least " } else { "" };
+        let capacity = span.capacity_per_second.map(|capacity| format!("{least}{}", n.rate(capacity)));
+        let out = span.exhausted.map_or("", ran_out);
         let share = span.attack_share;
         let attack = format!("attack share {}", n.percent_within(share.value, share.low, share.high));
         let capacity = |relation: &str| capacity.as_ref().map_or(String::new(), |c| format!(" {relation} {c}"));
@@ -86,9 +88,9 @@ impl Words {
             MinuteKind::RushAbsorbed => format!("{demand}, served; {attack}"),
             MinuteKind::AttackAbsorbed => format!("{attack}; {demand}, served"),
             MinuteKind::Overload | MinuteKind::Mixed => {
-                format!("{demand} against a shown capacity{}; {attack}", capacity("of"))
+                format!("{demand} against a shown capacity{}; {attack}{out}", capacity("of"))
             }
-            MinuteKind::Attack => format!("{attack}; {demand}, within the shown capacity{}", capacity("of")),
+            MinuteKind::Attack => format!("{attack}; {demand}, within the shown capacity{}{out}", capacity("of")),
             MinuteKind::Fault => format!("{demand}, within the shown capacity{}; {attack}", capacity("of")),
             MinuteKind::Undetermined => format!("{demand}; {attack}; shown capacity{}", capacity("of")),
         }
@@ -204,6 +206,16 @@ impl Words {
             "Patient robots that behave like people are not told from people.",
             "Attacks below a tenth of the usual traffic, or below 50 requests a second, may have been missed.",
         ]
+    }
+}
+
+/// Says what ran out, as a clause; the service itself is what the sentence is about.
+const fn ran_out(resource: Resource) -> &'static str {
+    match resource {
+        Resource::SynQueue => "; places for half-open connections ran out",
+        Resource::AcceptQueue => "; the queue of waiting connections was full",
+        Resource::Connections => "; places for open connections were used up",
+        Resource::Service => "",
     }
 }
 

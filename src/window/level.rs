@@ -297,6 +297,12 @@ impl ShareLevel {
         if self.is_armed() { (self.median + WIDTH * self.sigma + 0.01).max(floor).min(0.9) } else { floor }
     }
 
+    /// Returns the spread of ten-second samples, 0 while unarmed.
+    #[must_use]
+    pub fn spread(&self) -> f64 {
+        if self.is_armed() { self.sigma } else { 0.0 }
+    }
+
     /// Returns the spread of the samples relative to the usual share: that of its logarithm, nearly; 0 while unarmed.
     #[must_use]
     pub fn relative_spread(&self) -> f64 {

@@ -104,6 +104,12 @@ impl RateSeries {
         self.window.recent(ticks) as f64
     }
 
+    /// Returns the count of a single tick, so many ticks ago (0 is the newest; less than ten seconds).
+    #[must_use]
+    pub fn ago(&self, ticks: usize) -> f64 {
+        self.window.back(ticks) as f64
+    }
+
     /// Returns the sum of the last ten seconds.
     #[must_use]
     pub fn sum(&self) -> f64 {

@@ -20,7 +20,7 @@ use crate::window::ports::Ports;
 use crate::window::records::Records;
 use crate::window::ring::Ring;
 use crate::window::rise::Rise;
-use crate::window::series::{RateSeries, ShareSeries};
+use crate::window::series::{RateSeries, ShareSeries, WINDOW};
 use crate::window::spread::Spread;
 use crate::window::stratum::Stratum;
 use crate::window::strays::Strays;
@@ -88,6 +88,10 @@ pub struct Subject {
     pub foreign: Foreign,
     /// Open connections: waiting, blocked, empty.
     pub connections: Connections,
+    /// QUIC conversations that began, and whose client proved its address.
+    pub quic_opened: Ring<WINDOW>,
+    /// See `quic_opened`.
+    pub quic_finished: Ring<WINDOW>,
     /// Clients whose connections lead to nothing.
     pub clients: Clients,
     /// Packets without a conversation.
@@ -145,6 +149,8 @@ impl Subject {
             abandoned: ShareSeries::default(),
             foreign: Foreign::default(),
             connections: Connections::default(),
+            quic_opened: Ring::default(),
+            quic_finished: Ring::default(),
             clients: Clients::default(),
             strays: Strays::default(),
             abroad: Stratum::default(),
@@ -199,6 +205,8 @@ impl Subject {
         self.clients.roll(tick);
         let (abroad, home) = (self.abroad.sources.arrivals(), self.domestic.sources.arrivals());
         self.foreign.observe_arrivals(tick, abroad, home, STEP_CAP);
+        self.quic_opened.push(u64::from(host.quic.opened));
+        self.quic_finished.push(u64::from(host.quic.finished));
         self.conversations = self.conversations.saturating_add(u64::from(host.two_sided));
         self.client_data = self.client_data.saturating_add(u64::from(host.client_data));
         for (total, count) in self.first_byte.iter_mut().zip(host.first_byte) {

@@ -116,6 +116,14 @@ fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
         F::ServedPerSecond => {
             format!("The server sent data on {} new connections a second{}.", N.figure(value), about_rate(figure))
         }
+        F::DemandPerSecond => format!(
+            "Legitimate demand stands at {} connections a second{}.",
+            N.figure(value),
+            figure
+                .expected
+                .map(|shown| format!("; the service has borne {} so far", N.rate(shown)))
+                .unwrap_or_default()
+        ),
         F::ForeignPerSecond => format!(
             "{} connections a second came from addresses registered abroad{}.",
             N.figure(value),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Engine, MOST_HOSTS, Watched};
 use crate::address::Prefix;
 use crate::country::Country;
+use crate::detect::capacity::Capacity;
 use crate::detect::sources::Saved;
 use crate::detect::watched::WatchedSite;
 use crate::policy::{Policy, SiteId};
@@ -79,8 +80,11 @@ impl Engine {
             })
             .collect();
         sections.put("shapes", &shapes);
-        let capacity: Vec<(String, f64)> =
-            self.capacity.iter().map(|(site, rate)| (self.policy.name(*site).to_string(), *rate)).collect();
+        let capacity: Vec<(String, f64)> = self
+            .capacity
+            .iter()
+            .map(|(site, rate)| (self.policy.name(*site).to_string(), rate.most_served()))
+            .collect();
         sections.put("capacity", &capacity);
         sections.put("known", self.known.export());
         sections.put("networks", self.networks.export());
@@ -171,7 +175,7 @@ impl Engine {
         self.take_shapes(sections);
         for (name, rate) in self.part::<Vec<(String, f64)>>(sections, "capacity").unwrap_or_default() {
             if let Some(site) = site_named(&self.policy, &name).filter(|_| (0.0..=1e9).contains(&rate)) {
-                self.capacity.insert(site, rate);
+                self.capacity.insert(site, Capacity::remembered(rate));
             }
         }
         if let Some(calibration) = self.part(sections, "calibration") {

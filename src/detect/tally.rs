@@ -1,0 +1,72 @@
+//! How many of the first attempts were attack, handshake by handshake: what the minute's share is made of.
+//!
+//! An alarm knows a share of the last seconds and comes seconds after the start. Here the unfinished handshakes of each
+//! tick are laid onto the tick of their SYN, with the last second still open, and kept aside while the test gathers
+//! evidence: when it fires they count from the start of the event, and when it returns to zero they are forgotten.
+
+use crate::detect::view::Situation;
+use crate::window::cohorts::LONGEST_DEADLINE;
+use crate::window::subject::Subject;
+
+/// Finished part of answered handshakes before a level is known (DETECTION 2.3).
+const FINISHED_AT_FIRST: f64 = 0.975;
+
+/// Attack among first attempts.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Part {
+    /// First attempts held to be attack; a tick's may be below zero, since chance works both ways.
+    pub attack: f64,
+    /// Unweighted handshakes it was judged by.
+    pub judged: f64,
+}
+
+impl Part {
+    /// Adds another.
+    pub fn add(&mut self, other: Self) {
+        self.attack += other.attack;
+        self.judged += other.judged;
+    }
+}
+
+/// The tally of one subject.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    aside: Part,
+}
+
+/// Ticks after which evidence that led to nothing is no event's beginning: a minute.
+const SET_ASIDE_FOR: u64 = 240;
+
+impl Tally {
+    /// Takes a tick that was judged and returns what now counts as attack.
+    pub fn observe(&mut self, subject: &Subject, situation: &Situation) -> Part {
+        let part = now(subject);
+        if situation.flood {
+            let by_share = Part { attack: situation.attack_share * first_attempts(subject), judged: part.judged };
+            let mut counts = if situation.flood_by_clients { part } else { by_share };
+            counts.add(std::mem::take(&mut self.aside));
+            return counts;
+        }
+        let (now, onset) = (subject.last_tick(), subject.unfinished.onset());
+        if onset > now || now.since(onset) > SET_ASIDE_FOR {
+            self.aside = Part::default();
+        } else {
+            self.aside.add(part);
+        }
+        Part::default()
+    }
+}
+
+/// First attempts of the newest tick whose handshakes can be judged.
+#[must_use]
+pub fn first_attempts(subject: &Subject) -> f64 {
+    subject.syns.ago(LONGEST_DEADLINE)
+}
+
+/// Judges the newest tick that can be: one second ago.
+fn now(subject: &Subject) -> Part {
+    let client = subject.cohorts.client_side(LONGEST_DEADLINE, 1);
+    let usual = subject.unfinished.level().usual().map_or(FINISHED_AT_FIRST, |unfinished| 1.0 - unfinished).max(0.5);
+    let Some(finished) = client.finished_share() else { return Part::default() };
+    Part { attack: (1.0 - finished / usual) * first_attempts(subject), judged: client.answered * client.raw }
+}
