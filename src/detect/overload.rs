@@ -8,6 +8,7 @@
 //! Blind spots: requests inside one connection (HTTP/2, QUIC) can overload a server without either sign; a link that loses
 //! packets before the mirror looks like a server that does not answer.
 
+use crate::detect::confidence;
 use crate::detect::finding::{FigureName as F, Finding};
 use crate::detect::view::{Situation, View, figure, on_tcp, origins};
 use crate::kind::{AlertKind, Severity, Verdict};
@@ -63,9 +64,11 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
         (false, true) => Verdict::Health,
         (false, false) => Verdict::Overload,
     });
-    finding.confidence = if backlog_full && retried >= 0.7 || accept_full { 0.95 } else { 0.85 };
     let by_repetition = accept_full && repeated_score >= unanswered_score;
-    finding.onset = if by_repetition { subject.repeated.onset() } else { subject.unanswered.onset() }.start();
+    let onset = if by_repetition { subject.repeated.onset() } else { subject.unanswered.onset() };
+    finding.onset = onset.start();
+    let margin = 10.0 * if by_repetition { repeated_share - SHARE_FLOOR } else { retried - LEAST_RETRIED };
+    finding.confidence = confidence::of(margin, view.tick.since(onset) as f64 / 4.0, &finding.caveats);
     finding.origins = origins(subject);
     finding.figures.push(figure(
         F::UnansweredShare,

@@ -12,6 +12,7 @@
 //! Blind spots: an attacker who forges known sources or repeats each SYN keeps SYN-3 quiet and is found only above half of
 //! all handshakes; a flood at a closed port from plausible addresses cannot be told from refused clients.
 
+use crate::detect::confidence;
 use crate::detect::finding::{Caveat, Figure, FigureName as F, Finding};
 use crate::detect::view::{Situation, View, estimate, figure, on_tcp};
 use crate::kind::{AlertKind, Severity};
@@ -254,8 +255,10 @@ fn finding(view: &View, subject: &Subject, situation: &Situation, judgement: &Ju
     let hurts = view.impact(excess, usual) >= 0.2 || half_open > view.backlog;
     finding.severity = if judgement.confirmed && hurts { Severity::Critical } else { Severity::Warning };
     finding.verdict = judgement.holds.then(|| situation.attack_verdict(view));
-    finding.confidence = if judgement.confirmed { (0.9 + 0.3 * share.low().clamp(0.0, 0.3)).min(0.99) } else { 0.7 };
-    finding.onset = onset(subject, judgement).start();
+    let onset = onset(subject, judgement);
+    finding.onset = onset.start();
+    let margin = if judgement.confirmed { 10.0 * (share.low() - 0.03) } else { 0.0 };
+    finding.confidence = confidence::of(margin, view.tick.since(onset) as f64 / 4.0, &finding.caveats);
     finding.spoofed = is_spoofed(subject, judgement);
     // A SYN proves no address, forged or not.
     finding.caveats.push(Caveat::Unattributable);
