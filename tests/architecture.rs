@@ -30,7 +30,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("metrics", &["decode", "detect", "flow", "summary", "source"]),
     ("report", &["alert", "detect", "decode"]),
     ("scenario", &["decode", "source"]),
-    ("eval", &["alert", "decode", "detect", "flow", "origin", "pipeline", "scenario", "source"]),
+    ("eval", &["alert", "decode", "detect", "flow", "origin", "pipeline", "report", "scenario", "source", "summary"]),
     ("pipeline", &["alert", "decode", "detect", "export", "flow", "origin", "report", "source", "state", "summary"]),
     ("config", &["alert", "detect", "export", "flow", "origin", "pipeline", "source", "summary", "window"]),
     (

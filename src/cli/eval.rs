@@ -16,7 +16,8 @@ use super::terminal::Stream;
 use super::{Exit, Verbosity};
 use crate::config::{CONFIG_VARIABLE, Config};
 use crate::eval::sheet::Ran;
-use crate::eval::{self, Allowance, Group, Origin, Outcome, Sheet, Stratum, Suite, World};
+use crate::eval::weeks::{self, Weeks};
+use crate::eval::{self, Allowance, Group, Origin, Outcome, Sheet, Stratum, Suite, World, page};
 use crate::hash::Seed;
 use crate::origin::Origins;
 use crate::pipeline;
@@ -63,6 +64,14 @@ pub(super) struct Eval {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
+    /// Write the sheet as a page, with curves.
+    #[arg(long, value_name = "FILE.html")]
+    html: Option<PathBuf>,
+
+    /// Write the sheet as a page of documentation.
+    #[arg(long, value_name = "FILE.md")]
+    docs: Option<PathBuf>,
+
     /// Configuration file (TOML) whose settings are measured; home and protection are each world's own.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -71,7 +80,7 @@ pub(super) struct Eval {
 const EXAMPLES: &str = "\
 Examples:
   vigie eval --suite quick
-  vigie eval --suite full --minutes 30 --format json -o accuracy.json
+  vigie eval --suite full --minutes 30 --html accuracy.html --format json -o accuracy.json
   vigie eval --suite quick --only rush
   vigie synth syn-flood -o flood.pcap && vigie eval flood.pcap";
 
@@ -106,7 +115,8 @@ impl Eval {
             bail!("no world is left to run: --only must be part of a name such as rush/rush/1");
         }
         let outcomes = self.outcomes(&worlds, &settings(&config)?, verbosity)?;
-        let sheet = Sheet::of(self.ran(&worlds, &config), &outcomes);
+        let weeks = self.weeks(verbosity);
+        let sheet = Sheet::of(self.ran(&worlds, &config), &outcomes, weeks);
         self.show(&sheet)?;
         let broken = outcomes.iter().any(|outcome| !outcome.faults.is_empty());
         Ok(if broken { Exit::Wrong } else { Exit::Done })
@@ -137,14 +147,30 @@ impl Eval {
         settings: &pipeline::Settings,
         verbosity: Verbosity,
     ) -> anyhow::Result<Vec<Outcome>> {
-        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        let time = self.minutes.map(|minutes| Duration::try_from_secs_f64(minutes * 60.0)).transpose();
+        let part = if self.suite().is_some() && self.only.is_none() { 1.0 - WEEKS_PART } else { 1.0 };
+        let time = self.minutes.map(|minutes| Duration::try_from_secs_f64(minutes * 60.0 * part)).transpose();
         let time = time.context("--minutes: give a positive number of minutes")?;
-        let allowance = Allowance { jobs: self.jobs.unwrap_or_else(cores).max(1), time };
+        let allowance = Allowance { jobs: self.jobs(), time };
         let bar = counted(worlds.len() as u64, "worlds", !verbosity.quiet);
         let outcomes = eval::in_parallel(worlds, allowance, |world| eval::run(world, settings), |_, _| bar.inc(1));
         bar.finish_and_clear();
         Ok(outcomes)
+    }
+
+    /// Simulates weeks of counts beside a whole suite; parts of one are asked for their own sake.
+    fn weeks(&self, verbosity: Verbosity) -> Option<Weeks> {
+        let suite = self.suite().filter(|_| self.only.is_none())?;
+        let slices = suite.slices(self.seeds(suite).start);
+        let time = self.minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0 * WEEKS_PART));
+        let bar = counted(slices.len() as u64, "slices of weeks", !verbosity.quiet);
+        let outcomes = eval::in_parallel(&slices, Allowance { jobs: self.jobs(), time }, weeks::run, |_, _| bar.inc(1));
+        bar.finish_and_clear();
+        weeks::weeks(&outcomes)
+    }
+
+    fn jobs(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        self.jobs.unwrap_or_else(cores).max(1)
     }
 
     fn ran(&self, worlds: &[World], config: &Config) -> Ran {
@@ -161,17 +187,45 @@ impl Eval {
         }
     }
 
+    /// Returns what repeats this run.
+    fn command(&self, docs: &Path) -> String {
+        let mut command = String::from("vigie eval");
+        for input in &self.inputs {
+            command.push_str(&format!(" {}", input.display()));
+        }
+        let options = [
+            ("--suite", self.suite.clone()),
+            ("--seeds", self.seeds.as_ref().map(|seeds| format!("{}..{}", seeds.0.start, seeds.0.end))),
+            ("--only", self.only.clone()),
+            ("--minutes", self.minutes.map(|minutes| minutes.to_string())),
+            ("--docs", Some(docs.display().to_string())),
+        ];
+        for (name, value) in options {
+            command.extend(value.map(|value| format!(" {name} {value}")));
+        }
+        command
+    }
+
     fn show(&self, sheet: &Sheet) -> anyhow::Result<()> {
         let text = match self.format.as_str() {
             "json" => format!("{}\n", sheet.to_json()?),
-            _ => eval::text::sheet(sheet),
+            _ => page::text::sheet(sheet),
         };
+        if let Some(path) = &self.html {
+            write_whole(path, &page::html::page(sheet))?;
+        }
+        if let Some(path) = &self.docs {
+            write_whole(path, &page::docs::page(sheet, &self.command(path)))?;
+        }
         match &self.output {
             Some(path) => Ok(write_whole(path, &text)?),
             None => Ok(Stream::Output.print(&text)?),
         }
     }
 }
+
+/// Share of the time that goes to simulated weeks.
+const WEEKS_PART: f64 = 0.2;
 
 /// Returns what every world is run with, but for its home and protection.
 fn settings(config: &Config) -> anyhow::Result<pipeline::Settings> {

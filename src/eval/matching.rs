@@ -166,7 +166,7 @@ struct Judge<'a> {
 impl Judge<'_> {
     /// Kind, target and time.
     fn matches(&self, life: &Life, event: &TruthEvent) -> bool {
-        life.kind.is_none_or(|kind| kind == event.kind || event.also.contains(&kind)) && self.is_beside(life, event)
+        is_of_kind(life.kind, event) && self.is_beside(life, event)
     }
 
     /// Target and time.
@@ -257,6 +257,11 @@ impl Judge<'_> {
         let verdict = line.verdict?;
         Some((line.confidence, matching.iter().any(|event| is_right_verdict(event, verdict))))
     }
+}
+
+/// A method that knows no kinds is right about anything but people.
+fn is_of_kind(kind: Option<AlertKind>, event: &TruthEvent) -> bool {
+    kind.map_or(event.kind != AlertKind::Rush, |kind| kind == event.kind || event.also.contains(&kind))
 }
 
 fn is_right_verdict(event: &TruthEvent, said: Verdict) -> bool {

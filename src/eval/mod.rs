@@ -8,13 +8,15 @@ mod feed;
 pub mod life;
 pub mod matching;
 mod mirror;
+pub mod page;
 mod random;
+pub mod rivals;
 mod run;
 mod schedule;
 pub mod sheet;
 pub mod statistics;
 pub mod suite;
-pub mod text;
+pub mod weeks;
 mod world;
 
 pub use mirror::Sight;

@@ -41,6 +41,34 @@ impl Random {
         self.uniform() < probability
     }
 
+    /// Returns 32 random bits.
+    pub(super) const fn bits32(&mut self) -> u32 {
+        let [a, b, c, d, ..] = self.bits().to_be_bytes();
+        u32::from_be_bytes([a, b, c, d])
+    }
+
+    /// Returns a number of the standard normal distribution (Box & Muller 1958).
+    pub(super) fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+
+    /// Returns a count of the Poisson distribution: by multiplication where the mean is small (Knuth), by the normal
+    /// distribution above 40, where the difference no longer shows.
+    pub(super) fn poisson(&mut self, mean: f64) -> u32 {
+        if mean > 40.0 {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, never negative")]
+            let count = (mean + mean.sqrt() * self.normal()).round().max(0.0) as u32;
+            return count;
+        }
+        let (limit, mut product, mut count) = ((-mean).exp(), self.uniform(), 0);
+        while product > limit {
+            product *= self.uniform();
+            count += 1;
+        }
+        count
+    }
+
     /// Returns one of several.
     pub(super) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below the number of choices")]

@@ -7,18 +7,20 @@ use std::thread;
 
 use crate::address::Prefix;
 use crate::alert::Alert;
+use crate::country::Country;
 use crate::detect::minute::MinuteVerdict;
 use crate::eval::feed;
-use crate::eval::life::lives;
+use crate::eval::life::{Life, lives};
 use crate::eval::matching::{self, Matched};
 use crate::eval::mirror::{Mirror, Sight};
+use crate::eval::rivals::Counting;
 use crate::eval::world::{Origin, World};
 use crate::flow::FlowRecord;
 use crate::origin::Home;
 use crate::pipeline::{self, JudgedTick, Outlet, RunOutcome, Source};
 use crate::policy::{Policy, Site};
 use crate::scenario::{Parameters, ProtectedPrefix, Scenario, Truth};
-use crate::source::{FileOptions, PacketSource, open_files};
+use crate::source::{CaptureDrops, FileOptions, Frame, PacketSource, Progress, SourceError, open_files};
 
 /// What became of one world.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct Outcome {
     pub truth: Truth,
     /// Alerts against it.
     pub matched: Matched,
+    /// Alarms of the other methods against it, in the order of [`Rival::ALL`].
+    pub rivals: Vec<Matched>,
     /// The verdict of each minute.
     pub minutes: Vec<MinuteVerdict>,
     /// Frames.
@@ -45,10 +49,10 @@ pub fn run(world: &World, base: &pipeline::Settings) -> Outcome {
         Origin::Recorded { capture, truth } => {
             match open_files(std::slice::from_ref(capture), FileOptions::default()) {
                 Ok(files) => {
-                    let (lines, run) = judge(Box::new(files), &settings(&truth.home, &truth.protect, base));
-                    outcome(world, (**truth).clone(), &lines, run, None)
+                    let judged = judge(files, &truth.home, &truth.protect, base);
+                    outcome(world, (**truth).clone(), judged, None)
                 }
-                Err(fault) => outcome(world, (**truth).clone(), &[], RunOutcome::default(), Some(fault.to_string())),
+                Err(fault) => outcome(world, (**truth).clone(), Judged::default(), Some(fault.to_string())),
             }
         }
     }
@@ -63,11 +67,10 @@ fn simulated(
 ) -> Outcome {
     let protected: Vec<Prefix> = parameters.protect.iter().map(|protected| protected.prefix).collect();
     let mirror = Mirror::new(sight, protected, parameters.seed);
-    let settings = settings(&[parameters.home], &parameters.protect, base);
     let (writer, feed) = feed::pair();
-    let (truth, (lines, run)) = thread::scope(|scope| {
+    let (truth, judged) = thread::scope(|scope| {
         let simulation = scope.spawn(move || writer.simulate(scenario, parameters, mirror));
-        let judged = judge(Box::new(feed), &settings);
+        let judged = judge(feed, &[parameters.home], &parameters.protect, base);
         (simulation.join(), judged)
     });
     let (truth, fault) = match truth {
@@ -75,7 +78,7 @@ fn simulated(
         Ok(Err(error)) => (nothing(), Some(error.to_string())),
         Err(_) => (nothing(), Some("the simulation failed: its message is on standard error".to_owned())),
     };
-    outcome(world, truth, &lines, run, fault)
+    outcome(world, truth, judged, fault)
 }
 
 fn nothing() -> Truth {
@@ -93,13 +96,23 @@ fn nothing() -> Truth {
     }
 }
 
-fn outcome(world: &World, truth: Truth, lines: &[Alert], run: RunOutcome, fault: Option<String>) -> Outcome {
+/// What a run said, before it is held against the truth.
+#[derive(Default)]
+struct Judged {
+    lines: Vec<Alert>,
+    rivals: Vec<Vec<Life>>,
+    run: RunOutcome,
+}
+
+fn outcome(world: &World, truth: Truth, judged: Judged, fault: Option<String>) -> Outcome {
+    let run = judged.run;
     let mut faults: Vec<String> = run.faults().map(ToString::to_string).collect();
     faults.extend(run.panics.iter().cloned());
     faults.extend(fault);
     Outcome {
         world: world.clone(),
-        matched: matching::judge(&truth, &lives(lines)),
+        matched: matching::judge(&truth, &lives(&judged.lines)),
+        rivals: judged.rivals.iter().map(|alarms| matching::judge(&truth, alarms)).collect(),
         truth,
         frames: run.accounting().packets,
         minutes: run.judged.minutes.into(),
@@ -107,19 +120,34 @@ fn outcome(world: &World, truth: Truth, lines: &[Alert], run: RunOutcome, fault:
     }
 }
 
-fn judge(frames: Box<dyn PacketSource + Send + '_>, settings: &pipeline::Settings) -> (Vec<Alert>, RunOutcome) {
+fn judge<S: PacketSource + Send>(
+    frames: S,
+    home: &[Country],
+    protect: &[ProtectedPrefix],
+    base: &pipeline::Settings,
+) -> Judged {
     let mut ledger = Ledger::default();
-    let source = Source { name: "world".to_owned(), frames };
-    let outcome = pipeline::run(vec![source], settings, &mut ledger, &AtomicBool::new(false));
-    (ledger.lines, outcome)
+    let mut frames = Counting::new(frames, protect.iter().map(|protected| protected.prefix).collect());
+    let source = Source { name: "world".to_owned(), frames: Box::new(Lent(&mut frames)) };
+    let run = pipeline::run(vec![source], &settings(home, protect, base), &mut ledger, &AtomicBool::new(false));
+    Judged { lines: ledger.lines, rivals: frames.finish(), run }
+}
+
+/// A source that is wanted back.
+struct Lent<'a, S>(&'a mut S);
+
+impl<S: PacketSource> PacketSource for Lent<'_, S> {
+    fn poll(&mut self, on_frame: &mut dyn FnMut(Frame<'_>)) -> Result<Progress, SourceError> {
+        self.0.poll(on_frame)
+    }
+
+    fn drops(&mut self) -> Result<CaptureDrops, SourceError> {
+        self.0.drops()
+    }
 }
 
 /// Writes the world's home and protection into the settings of a run in one thread.
-fn settings(
-    home: &[crate::country::Country],
-    protect: &[ProtectedPrefix],
-    base: &pipeline::Settings,
-) -> pipeline::Settings {
+fn settings(home: &[Country], protect: &[ProtectedPrefix], base: &pipeline::Settings) -> pipeline::Settings {
     let mut settings = base.clone();
     settings.threads = std::num::NonZeroUsize::MIN;
     settings.live = false;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::eval::mirror::Sight;
 use crate::eval::random::Random;
+use crate::eval::weeks::{self, Slice};
 use crate::eval::world::{Group, Origin, Stratum, World};
 use crate::kind::closed_set;
 use crate::scenario::{Overflow, Parameters, Scenario, Spoofing};
@@ -40,6 +41,15 @@ impl Suite {
         match self {
             Self::Quick => 1..4,
             Self::Full => 20_001..20_026,
+        }
+    }
+
+    /// Cuts the slices of simulated weeks, with seeds from `first` on.
+    #[must_use]
+    pub fn slices(self, first: u64) -> Vec<Slice> {
+        match self {
+            Self::Quick => weeks::slices(first..first + 4, 8, 3_600),
+            Self::Full => weeks::slices(first..first + 400, 16, 4 * 3_600),
         }
     }
 

@@ -19,14 +19,14 @@ use crate::report::span::{Span, by_site, spans};
 use crate::report::words::Words;
 use crate::report::{RunReport, chart};
 
-const STYLE: &str = include_str!("page.css");
+pub(crate) const STYLE: &str = include_str!("page.css");
 /// Sites with a chart, and alerts written out: what is beyond is in the JSON summary, and the page says so.
 const MOST_CHARTS: usize = 8;
 const MOST_ALERTS: usize = 150;
 const MOST_SPANS: usize = 120;
 
 /// A text made safe for element content and for attributes in double quotes.
-pub(super) struct Escaped<'a>(pub(super) &'a str);
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

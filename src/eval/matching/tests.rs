@@ -165,10 +165,13 @@ fn a_miss_tells_what_it_was_taken_for() {
 }
 
 #[test]
-fn a_method_without_kinds_is_right_with_any() {
+fn a_method_without_kinds_is_right_about_anything_but_people() {
     let mut alarm = life(SynFlood, &[(110, Critical, Verdict::Attack)]);
     alarm.kind = None;
-    assert_eq!(judge(&truth(vec![event(ForeignSurge, Verdict::Attack, 100, 160)]), &[alarm]).right, 1);
+    let right = |kind, verdict| judge(&truth(vec![event(kind, verdict, 100, 160)]), std::slice::from_ref(&alarm)).right;
+    assert_eq!(right(ForeignSurge, Verdict::Attack), 1);
+    assert_eq!(right(Overload, Verdict::Overload), 1);
+    assert_eq!(right(Rush, Verdict::Rush), 0);
 }
 
 #[test]

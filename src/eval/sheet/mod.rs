@@ -3,17 +3,24 @@
 
 pub mod alarms;
 pub mod kinds;
+pub mod methods;
+pub mod minutes;
 pub mod recall;
+pub mod targets;
 pub mod trust;
 
 use serde::Serialize;
 
 use crate::eval::run::Outcome;
+use crate::eval::weeks::Weeks;
 use crate::kind::{AlertKind, Severity, Verdict};
 use crate::time::Timestamp;
 use alarms::{PhaseRow, SurgeRow};
 use kinds::{JudgedAs, Kinds};
+use methods::MethodRow;
+use minutes::Minutes;
 use recall::RecallRow;
+use targets::TargetRow;
 use trust::Trust;
 
 /// Version of the sheet's shape.
@@ -61,10 +68,18 @@ pub struct Sheet {
     pub kinds: Kinds,
     /// Verdicts against verdicts.
     pub verdicts: Vec<JudgedAs>,
+    /// The verdicts of minutes.
+    pub minutes: Minutes,
+    /// False alarms over simulated weeks.
+    pub weeks: Option<Weeks>,
     /// Confidence against outcomes.
     pub trust: Trust,
     /// Countries.
     pub origins: Origins,
+    /// Vigie beside other methods on the same frames.
+    pub methods: Vec<MethodRow>,
+    /// Promises beside measurements.
+    pub targets: Vec<TargetRow>,
     /// Everything that went wrong, with the world to look at.
     pub failures: Vec<Failure>,
 }
@@ -137,8 +152,8 @@ crate::kind::closed_set! {
 impl Sheet {
     /// Counts over all outcomes.
     #[must_use]
-    pub fn of(ran: Ran, outcomes: &[Outcome]) -> Self {
-        Self {
+    pub fn of(ran: Ran, outcomes: &[Outcome], weeks: Option<Weeks>) -> Self {
+        let mut sheet = Self {
             schema: SCHEMA,
             worlds: outcomes.len(),
             frames: outcomes.iter().map(|outcome| outcome.frames).sum(),
@@ -148,11 +163,17 @@ impl Sheet {
             precision: precision(outcomes),
             kinds: kinds::kinds(outcomes),
             verdicts: kinds::verdicts(outcomes),
+            minutes: minutes::minutes(outcomes),
+            weeks,
             trust: trust::trust(outcomes),
             origins: origins(outcomes),
+            methods: methods::rows(outcomes),
             failures: outcomes.iter().flat_map(failures).collect(),
+            targets: Vec::new(),
             ran,
-        }
+        };
+        sheet.targets = targets::rows(&sheet);
+        sheet
     }
 
     /// Writes the sheet as JSON.
