@@ -1,9 +1,8 @@
 //! A simulated world as a source: made in a thread of its own, handed over in blocks, so that memory does not grow with
-//! the length of the world. What a mirror port does to traffic on its way is done here.
+//! the length of the world.
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::eval::mirror::Mirror;
 use crate::scenario::{self, ParameterError, Parameters, Scenario, Truth};
 use crate::source::{CaptureDrops, Frame, InterfaceId, LinkType, PacketSource, Progress, SourceError};
 use crate::time::Timestamp;
@@ -60,21 +59,14 @@ pub(super) fn pair() -> (Writer, Feed) {
 }
 
 impl Writer {
-    /// Simulates the world to its end, as the mirror shows it, and returns what really happened.
+    /// Simulates the world to its end and returns what really happened.
     ///
     /// # Errors
     /// When the parameters cannot be granted.
-    pub(super) fn simulate(
-        self,
-        scenario: Scenario,
-        parameters: &Parameters,
-        mut mirror: Mirror,
-    ) -> Result<Truth, ParameterError> {
+    pub(super) fn simulate(self, scenario: Scenario, parameters: &Parameters) -> Result<Truth, ParameterError> {
         let mut block = Block::default();
         let truth = scenario::generate(scenario, parameters, &mut |timestamp, wire_len, bytes| {
-            mirror.show(timestamp, wire_len, bytes, &mut |timestamp, wire_len, bytes| {
-                block.push(timestamp, wire_len, bytes);
-            });
+            block.push(timestamp, wire_len, bytes);
             if block.records.len() >= BLOCK {
                 self.send(&mut block);
             }

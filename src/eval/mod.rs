@@ -7,7 +7,6 @@
 mod feed;
 pub mod life;
 pub mod matching;
-mod mirror;
 pub mod page;
 mod random;
 pub mod rivals;
@@ -19,7 +18,6 @@ pub mod suite;
 pub mod weeks;
 mod world;
 
-pub use mirror::Sight;
 pub use run::{Outcome, run};
 pub use schedule::{Allowance, in_parallel};
 pub use sheet::Sheet;

@@ -12,7 +12,6 @@ use crate::detect::minute::MinuteVerdict;
 use crate::eval::feed;
 use crate::eval::life::{Life, lives};
 use crate::eval::matching::{self, Matched};
-use crate::eval::mirror::{Mirror, Sight};
 use crate::eval::rivals::Counting;
 use crate::eval::world::{Origin, World};
 use crate::flow::FlowRecord;
@@ -45,7 +44,7 @@ pub struct Outcome {
 #[must_use]
 pub fn run(world: &World, base: &pipeline::Settings) -> Outcome {
     match &world.origin {
-        Origin::Simulated { scenario, parameters, sight } => simulated(world, *scenario, parameters, *sight, base),
+        Origin::Simulated { scenario, parameters } => simulated(world, *scenario, parameters, base),
         Origin::Recorded { capture, truth } => {
             match open_files(std::slice::from_ref(capture), FileOptions::default()) {
                 Ok(files) => {
@@ -58,18 +57,10 @@ pub fn run(world: &World, base: &pipeline::Settings) -> Outcome {
     }
 }
 
-fn simulated(
-    world: &World,
-    scenario: Scenario,
-    parameters: &Parameters,
-    sight: Sight,
-    base: &pipeline::Settings,
-) -> Outcome {
-    let protected: Vec<Prefix> = parameters.protect.iter().map(|protected| protected.prefix).collect();
-    let mirror = Mirror::new(sight, protected, parameters.seed);
+fn simulated(world: &World, scenario: Scenario, parameters: &Parameters, base: &pipeline::Settings) -> Outcome {
     let (writer, feed) = feed::pair();
     let (truth, judged) = thread::scope(|scope| {
-        let simulation = scope.spawn(move || writer.simulate(scenario, parameters, mirror));
+        let simulation = scope.spawn(move || writer.simulate(scenario, parameters));
         let judged = judge(feed, &[parameters.home], &parameters.protect, base);
         (simulation.join(), judged)
     });

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::eval::mirror::Sight;
 use crate::kind::{AlertKind, closed_set};
 use crate::scenario::{Parameters, Scenario, Truth};
 
@@ -70,8 +69,6 @@ pub enum Origin {
         scenario: Scenario,
         /// How.
         parameters: Box<Parameters>,
-        /// How the mirror port sees it.
-        sight: Sight,
     },
     /// Recorded.
     Recorded {
@@ -97,10 +94,11 @@ impl World {
     /// Returns the kind of attack it is about, if it is about a single one.
     #[must_use]
     pub fn kind(&self) -> Option<AlertKind> {
-        match self.stratum.scenario? {
-            Scenario::SynFlood => Some(AlertKind::SynFlood),
-            Scenario::ForeignSurge => Some(AlertKind::ForeignSurge),
-            _ => None,
-        }
+        kind_of(self.stratum.scenario?)
     }
+}
+
+/// Returns the kind of the attack that a scenario is named after.
+pub(super) fn kind_of(scenario: Scenario) -> Option<AlertKind> {
+    scenario.technique().map(|technique| technique.kind())
 }
