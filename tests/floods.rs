@@ -63,7 +63,8 @@ fn add(host: &mut HostTick, tick: u64, load: &Strays) {
     row.volume.packets += u64::from(load.packets);
     row.volume.bytes += u64::from(load.packets * load.length);
     row.answered.packets += u64::from(load.answered);
-    let hash = |n: u64| sketch::source_hash(Seed::default(), Address::v4(((n % (1 << 32)) as u32).to_be_bytes()));
+    let hash =
+        |n: u64| sketch::source_hash(Seed::default(), Address::v4(u32::try_from(n % (1 << 32)).unwrap().to_be_bytes()));
     match load.senders {
         Senders::Steady(many) => (0..many).for_each(|n| row.sources.insert(hash(u64::from(n)))),
         Senders::Forged => {

@@ -12,12 +12,12 @@ use clap::builder::PossibleValuesParser;
 
 use super::options::environment;
 use super::progress::counted;
-use super::terminal::Stream;
+use super::terminal::{Stream, complain};
 use super::{Exit, Verbosity};
 use crate::config::{CONFIG_VARIABLE, Config};
 use crate::eval::sheet::Ran;
 use crate::eval::weeks::{self, Weeks};
-use crate::eval::{self, Allowance, Group, Origin, Outcome, Sheet, Stratum, Suite, World, page};
+use crate::eval::{self, Allowance, Base, Group, Origin, Outcome, Sheet, Stratum, Suite, World, page};
 use crate::hash::Seed;
 use crate::origin::Origins;
 use crate::pipeline;
@@ -72,6 +72,10 @@ pub(super) struct Eval {
     #[arg(long, value_name = "FILE.md")]
     docs: Option<PathBuf>,
 
+    /// Exit with 1 if a figure lies below its floor: what must not be lost again.
+    #[arg(long)]
+    check: bool,
+
     /// Configuration file (TOML) whose settings are measured; home and protection are each world's own.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -114,12 +118,18 @@ impl Eval {
         if worlds.is_empty() {
             bail!("no world is left to run: --only must be part of a name such as rush/rush/1");
         }
-        let outcomes = self.outcomes(&worlds, &settings(&config)?, verbosity)?;
+        let outcomes = self.outcomes(&worlds, &base(&config)?, verbosity)?;
         let weeks = self.weeks(verbosity);
         let sheet = Sheet::of(self.ran(&worlds, &config), &outcomes, weeks);
         self.show(&sheet)?;
         let broken = outcomes.iter().any(|outcome| !outcome.faults.is_empty());
-        Ok(if broken { Exit::Wrong } else { Exit::Done })
+        let fallen = if self.check { eval::floors::broken(&sheet) } else { Vec::new() };
+        fallen.iter().for_each(|floor| complain(&format!("below its floor: {floor}")));
+        Ok(match fallen.is_empty() {
+            _ if broken => Exit::Wrong,
+            false => Exit::Alerted,
+            true => Exit::Done,
+        })
     }
 
     fn suite(&self) -> Option<Suite> {
@@ -141,18 +151,13 @@ impl Eval {
         self.seeds.clone().map_or_else(|| suite.seeds(), |seeds| seeds.0)
     }
 
-    fn outcomes(
-        &self,
-        worlds: &[World],
-        settings: &pipeline::Settings,
-        verbosity: Verbosity,
-    ) -> anyhow::Result<Vec<Outcome>> {
+    fn outcomes(&self, worlds: &[World], base: &Base, verbosity: Verbosity) -> anyhow::Result<Vec<Outcome>> {
         let part = if self.suite().is_some() && self.only.is_none() { 1.0 - WEEKS_PART } else { 1.0 };
         let time = self.minutes.map(|minutes| Duration::try_from_secs_f64(minutes * 60.0 * part)).transpose();
         let time = time.context("--minutes: give a positive number of minutes")?;
         let allowance = Allowance { jobs: self.jobs(), time };
         let bar = counted(worlds.len() as u64, "worlds", !verbosity.quiet);
-        let outcomes = eval::in_parallel(worlds, allowance, |world| eval::run(world, settings), |_, _| bar.inc(1));
+        let outcomes = eval::in_parallel(worlds, allowance, |world| eval::run(world, base), |_, _| bar.inc(1));
         bar.finish_and_clear();
         Ok(outcomes)
     }
@@ -228,8 +233,9 @@ impl Eval {
 const WEEKS_PART: f64 = 0.2;
 
 /// Returns what every world is run with, but for its home and protection.
-fn settings(config: &Config) -> anyhow::Result<pipeline::Settings> {
-    Ok(pipeline::Settings {
+fn base(config: &Config) -> anyhow::Result<Base> {
+    let tables = config.origins();
+    let settings = pipeline::Settings {
         recall: None,
         keep: pipeline::Keep::Never,
         threads: std::num::NonZeroUsize::MIN,
@@ -238,9 +244,10 @@ fn settings(config: &Config) -> anyhow::Result<pipeline::Settings> {
         engine: config.engine(),
         alert: config.alert.clone(),
         policy: Arc::default(),
-        origins: Arc::new(Origins::load(&config.origins())?),
+        origins: Arc::new(Origins::load(&tables)?),
         metrics: None,
-    })
+    };
+    Ok(Base { settings, tables })
 }
 
 /// Returns the captures of a directory that have a truth file, by name.

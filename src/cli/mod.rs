@@ -32,7 +32,7 @@ use clap::{Args, Parser, Subcommand};
 pub enum Exit {
     /// Done, with or without alerts.
     Done,
-    /// `--fail-on-alert` was given and a warning or critical alert opened.
+    /// `--fail-on-alert` was given and a warning or critical alert opened; `--check`, and a figure lies below its floor.
     Alerted,
     /// Arguments, configuration or input are wrong or unreadable, or an output could not be written.
     Wrong,

@@ -87,7 +87,7 @@ pub fn detect(
     }
     situation.robotic |=
         fires && finding.verdict.is_some_and(|verdict| matches!(verdict, Verdict::Attack | Verdict::Mixed));
-    describe(view.networks_are_known, subject, &surges, abroad, all, expected, behaviour, &mut finding);
+    describe(view, subject, &surges, [abroad, all, expected], behaviour, &mut finding);
     finding.settings = vec![
         ("alert_at", line),
         ("alert_at_country", view.lines.country),
@@ -161,12 +161,10 @@ fn leading_system(systems: &[SystemSurge], country: &CountrySurge) -> Option<u32
 }
 
 fn describe(
-    known_for_long: bool,
+    view: &View,
     subject: &Subject,
     surges: &[CountrySurge],
-    abroad: f64,
-    all: f64,
-    expected: f64,
+    [abroad, all, expected]: [f64; 3],
     behaviour: Option<&Behaviour>,
     finding: &mut Finding,
 ) {
@@ -180,7 +178,7 @@ fn describe(
     }
     finding.figures.extend(behaviour.into_iter().flat_map(|behaviour| behaviour.figures.iter().copied()));
     let strangers = subject.foreign.strangers.level();
-    if known_for_long && strangers.is_armed() {
+    if view.networks_are_known && strangers.is_armed() {
         let (new, _) = subject.abroad.sources.new_share();
         finding.figures.push(figure(F::NewSourceShare, new, Some(strangers.envelope(0.1))));
     }

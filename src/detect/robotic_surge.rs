@@ -69,10 +69,9 @@ pub fn detect(
         return None;
     }
     let since = *memory.since.get_or_insert(view.tick);
-    if abroad >= 0.5 {
-        if view.site_foreign || situation.foreign || view.tick.since(since) < WAITS_FOR_FOREIGN {
-            return None;
-        }
+    let is_waiting = view.site_foreign || situation.foreign || view.tick.since(since) < WAITS_FOR_FOREIGN;
+    if abroad >= 0.5 && is_waiting {
+        return None;
     }
     let mut finding = view.finding(AlertKind::RoboticSurge, subject, score, line);
     on_tcp(&mut finding, subject.leading_port());

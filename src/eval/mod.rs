@@ -5,6 +5,7 @@
 //! files are left to the command line.
 
 mod feed;
+pub mod floors;
 pub mod life;
 pub mod matching;
 pub mod page;
@@ -18,7 +19,7 @@ pub mod suite;
 pub mod weeks;
 mod world;
 
-pub use run::{Outcome, run};
+pub use run::{Base, Outcome, run};
 pub use schedule::{Allowance, in_parallel};
 pub use sheet::Sheet;
 pub use suite::Suite;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
+use std::time::Duration;
 
 use crate::address::Prefix;
 use crate::alert::Alert;
@@ -15,10 +16,10 @@ use crate::eval::matching::{self, Matched};
 use crate::eval::rivals::Counting;
 use crate::eval::world::{Origin, World};
 use crate::flow::FlowRecord;
-use crate::origin::Home;
+use crate::origin::{self, Home, Origins};
 use crate::pipeline::{self, JudgedTick, Outlet, RunOutcome, Source};
 use crate::policy::{Policy, Site};
-use crate::scenario::{Parameters, ProtectedPrefix, Scenario, Truth};
+use crate::scenario::{self, Parameters, ProtectedPrefix, Scenario, Truth};
 use crate::source::{CaptureDrops, FileOptions, Frame, PacketSource, Progress, SourceError, open_files};
 
 /// What became of one world.
@@ -40,15 +41,24 @@ pub struct Outcome {
     pub faults: Vec<String>,
 }
 
+/// What every world is run with.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// Settings of the pipeline; home, protection and proxies are each world's own.
+    pub settings: pipeline::Settings,
+    /// The tables of countries behind them.
+    pub tables: origin::Settings,
+}
+
 /// Runs a world. Home, protection and proxies are the world's own; everything else is as in `base`.
 #[must_use]
-pub fn run(world: &World, base: &pipeline::Settings) -> Outcome {
+pub fn run(world: &World, base: &Base) -> Outcome {
     match &world.origin {
         Origin::Simulated { scenario, parameters } => simulated(world, *scenario, parameters, base),
         Origin::Recorded { capture, truth } => {
             match open_files(std::slice::from_ref(capture), FileOptions::default()) {
                 Ok(files) => {
-                    let judged = judge(files, &truth.home, &truth.protect, base);
+                    let judged = judge(files, &settings(&truth.home, &truth.protect, &truth.proxies, base));
                     outcome(world, (**truth).clone(), judged, None)
                 }
                 Err(fault) => outcome(world, (**truth).clone(), Judged::default(), Some(fault.to_string())),
@@ -57,11 +67,12 @@ pub fn run(world: &World, base: &pipeline::Settings) -> Outcome {
     }
 }
 
-fn simulated(world: &World, scenario: Scenario, parameters: &Parameters, base: &pipeline::Settings) -> Outcome {
+fn simulated(world: &World, scenario: Scenario, parameters: &Parameters, base: &Base) -> Outcome {
+    let settings = settings(&[parameters.home], &parameters.protect, &proxies(parameters), base);
     let (writer, feed) = feed::pair();
     let (truth, judged) = thread::scope(|scope| {
         let simulation = scope.spawn(move || writer.simulate(scenario, parameters));
-        let judged = judge(feed, &[parameters.home], &parameters.protect, base);
+        let judged = judge(feed, &settings);
         (simulation.join(), judged)
     });
     let (truth, fault) = match truth {
@@ -111,16 +122,12 @@ fn outcome(world: &World, truth: Truth, judged: Judged, fault: Option<String>) -
     }
 }
 
-fn judge<S: PacketSource + Send>(
-    frames: S,
-    home: &[Country],
-    protect: &[ProtectedPrefix],
-    base: &pipeline::Settings,
-) -> Judged {
+fn judge<S: PacketSource + Send>(frames: S, settings: &pipeline::Settings) -> Judged {
     let mut ledger = Ledger::default();
-    let mut frames = Counting::new(frames, protect.iter().map(|protected| protected.prefix).collect());
+    let protected = settings.policy.sites().iter().flat_map(|site| site.prefixes.iter().copied());
+    let mut frames = Counting::new(frames, protected.collect());
     let source = Source { name: "world".to_owned(), frames: Box::new(Lent(&mut frames)) };
-    let run = pipeline::run(vec![source], &settings(home, protect, base), &mut ledger, &AtomicBool::new(false));
+    let run = pipeline::run(vec![source], settings, &mut ledger, &AtomicBool::new(false));
     Judged { lines: ledger.lines, rivals: frames.finish(), run }
 }
 
@@ -137,15 +144,39 @@ impl<S: PacketSource> PacketSource for Lent<'_, S> {
     }
 }
 
-/// Writes the world's home and protection into the settings of a run in one thread.
-fn settings(home: &[Country], protect: &[ProtectedPrefix], base: &pipeline::Settings) -> pipeline::Settings {
-    let mut settings = base.clone();
+/// Writes the world's home, protection and proxies into the settings of a run in one thread.
+fn settings(home: &[Country], protect: &[ProtectedPrefix], proxies: &[Prefix], base: &Base) -> pipeline::Settings {
+    let mut settings = base.settings.clone();
     settings.threads = std::num::NonZeroUsize::MIN;
     settings.live = false;
     settings.metrics = None;
     settings.engine.home = Home::with_overseas(home).countries().to_vec();
     settings.policy = Arc::new(policy(protect));
+    if !proxies.is_empty() {
+        settings.engine.proxies = proxies.to_vec();
+        // Who is behind a proxy is not known, so its addresses are of no country, as with configured ones.
+        let nowhere = proxies.iter().map(|prefix| (*prefix, Country::UNKNOWN));
+        let overrides = base.tables.overrides.iter().copied().chain(nowhere).collect();
+        let tables = origin::Settings { overrides, ..base.tables.clone() };
+        // The same files were read when the run began.
+        settings.origins = Origins::load(&tables).map_or(settings.origins, Arc::new);
+    }
     settings
+}
+
+/// Returns the addresses that connect on behalf of everybody in a simulated world: a second of it tells.
+fn proxies(parameters: &Parameters) -> Vec<Prefix> {
+    if !parameters.fronted {
+        return Vec::new();
+    }
+    let second = Parameters {
+        duration: Duration::from_secs(1),
+        lead: Duration::ZERO,
+        technique: None,
+        vectors: Vec::new(),
+        ..parameters.clone()
+    };
+    scenario::generate(Scenario::Calm, &second, &mut |_, _, _| {}).map_or_else(|_| Vec::new(), |truth| truth.proxies)
 }
 
 /// Joins prefixes of one name to a site; one without a name is a site of its own. Nothing named: traffic decides.

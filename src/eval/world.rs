@@ -29,6 +29,10 @@ closed_set! {
         Lossy = "lossy",
         /// The mirror port shows every frame twice.
         Doubled = "doubled",
+        /// Everybody comes through a content network.
+        Fronted = "fronted",
+        /// The morning that gave this project its question.
+        Incident = "incident",
         /// Home is another country.
         OtherHome = "other_home",
         /// The user's own captures.
@@ -95,6 +99,15 @@ impl World {
     #[must_use]
     pub fn kind(&self) -> Option<AlertKind> {
         kind_of(self.stratum.scenario?)
+    }
+
+    /// Returns the ordinary connections a second, where they are known.
+    #[must_use]
+    pub fn usual(&self) -> Option<f64> {
+        match &self.origin {
+            Origin::Simulated { parameters, .. } => Some(parameters.rate),
+            Origin::Recorded { .. } => None,
+        }
     }
 }
 

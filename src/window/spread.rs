@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn signatures_have_a_fixed_number_of_places() {
         let mut spread = Spread::default();
-        observe(&mut spread, (0..5_000).map(|n: u32| record(n, 1, 64, n as u16)), true);
+        observe(&mut spread, (0..5_000_u16).map(|n| record(u32::from(n), 1, 64, n)), true);
         assert!(spread.unfinished.len() <= SIGNATURES && spread.usual.len() <= SIGNATURES);
         (0..4_000).for_each(|n| spread.roll(Tick::new(n)));
         assert!(spread.unfinished.is_empty());

@@ -76,6 +76,9 @@ impl World {
             site_attacked: false,
             home_known: false,
             connections_known: false,
+            networks_are_known: false,
+            served_part: 1.0,
+            site_foreign: false,
         };
         Self { sources: Sources::new(settings, Seed::default()), view, tick: START }
     }

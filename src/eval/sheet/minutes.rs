@@ -1,16 +1,19 @@
 //! The verdict of each minute, and the attack's share in it, against what was sent (DETECTION 4.4).
 //!
 //! Minutes in which the truth itself is a matter of taste are left out: demand within 15 % of capacity, service bad for a
-//! part of the minute, an attack or a rush that began or ended in it.
+//! part of the minute, an attack that began or ended in it, twice the usual demand more or less.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::detect::minute::{MinuteKind, MinuteVerdict};
 use crate::eval::run::Outcome;
 use crate::eval::statistics::quantile;
-use crate::scenario::truth::TruthMinute;
+use crate::scenario::{MinuteVerdict as MinuteVerdictTruth, Truth, TruthEvent, TruthMinute};
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// How often minutes of one truth were judged so.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -59,11 +62,12 @@ pub fn minutes(outcomes: &[Outcome]) -> Minutes {
     let mut counts: BTreeMap<(MinuteKind, MinuteKind), usize> = BTreeMap::new();
     let mut errors = Vec::new();
     let mut covered = 0;
-    for (truth, said) in outcomes.iter().flat_map(pairs) {
-        if let Some(was) = verdict(truth) {
+    for (outcome, truth, said) in outcomes.iter().flat_map(pairs) {
+        let part = attacked_part(&outcome.truth, truth);
+        if let Some(was) = verdict(truth, part, outcome.world.usual()) {
             *counts.entry((was, said.verdict)).or_default() += 1;
         }
-        if let Some(share) = steady_share(truth) {
+        if let Some(share) = steady_share(truth, part) {
             let (value, low, high) = (said.attack_share.value, said.attack_share.low, said.attack_share.high);
             errors.push((value - share).abs());
             covered += usize::from((low..=high).contains(&share));
@@ -84,84 +88,88 @@ pub fn minutes(outcomes: &[Outcome]) -> Minutes {
 }
 
 /// Joins the minutes of a world that were sent and those that were judged. The first and the last may be parts of one.
-fn pairs(outcome: &Outcome) -> Vec<(&TruthMinute, &MinuteVerdict)> {
-    let whole = outcome.truth.minutes.iter().filter(|minute| minute.seconds == 60);
-    let judged = |minute: &TruthMinute| outcome.minutes.iter().find(|said| said.start == minute.start);
-    whole.filter_map(|minute| Some((minute, judged(minute)?))).collect()
+fn pairs(outcome: &Outcome) -> Vec<(&Outcome, &TruthMinute, &MinuteVerdict)> {
+    let (Some(start), Some(end)) = (outcome.truth.start, outcome.truth.end) else { return Vec::new() };
+    let whole = outcome.truth.minutes.iter().filter(|minute| minute.start >= start && minute.start.plus(MINUTE) <= end);
+    let judged = |minute: &TruthMinute| {
+        outcome.minutes.iter().find(|said| said.start == minute.start && *said.site == minute.site)
+    };
+    whole.filter_map(|minute| Some((outcome, minute, judged(minute)?))).collect()
+}
+
+/// Returns the share of a minute in which something attacked.
+fn attacked_part(truth: &Truth, minute: &TruthMinute) -> f64 {
+    let end = minute.start.plus(MINUTE);
+    let overlap = |event: &TruthEvent| event.end.min(end).since(event.start.max(minute.start)).as_secs_f64() / 60.0;
+    truth.events.iter().filter(|event| event.kind.is_attack()).map(overlap).fold(0.0, f64::max)
 }
 
 /// Returns what a minute was; `None` where that is not clear.
-fn verdict(minute: &TruthMinute) -> Option<MinuteKind> {
-    let (attack, demand) = (minute.attack_per_second, minute.demand_per_second);
-    let share = attack / (attack + demand).max(f64::MIN_POSITIVE);
-    let is_attacked = match share {
-        _ if minute.attacked_seconds == 0 => false,
-        0.25.. if minute.attacked_seconds >= 45 => true,
-        _ => return None,
-    };
-    let load = demand / minute.capacity_per_second;
-    if minute.bad_seconds >= 45 {
-        return match (is_attacked, load) {
-            (true, 1.15..) => Some(MinuteKind::Mixed),
-            (false, 1.15..) => Some(MinuteKind::Overload),
-            (true, ..0.85) => Some(MinuteKind::Attack),
-            (false, ..0.85) => Some(MinuteKind::Fault),
-            _ => None,
-        };
+fn verdict(minute: &TruthMinute, attacked_part: f64, usual: Option<f64>) -> Option<MinuteKind> {
+    let load = minute.demand / minute.capacity;
+    let growth = usual.map_or(1.0, |usual| minute.demand / usual);
+    let is_bad = !matches!(
+        minute.verdict,
+        MinuteVerdictTruth::Normal | MinuteVerdictTruth::RushAbsorbed | MinuteVerdictTruth::AttackAbsorbed
+    );
+    let unclear = (0.02..0.5).contains(&attacked_part)
+        || (is_bad && (0.85..=1.15).contains(&load))
+        || (!is_bad && attacked_part < 0.02 && (1.5..3.0).contains(&growth));
+    if unclear {
+        return None;
     }
-    let growth = demand / minute.usual_per_second;
-    match (minute.bad_seconds, is_attacked, growth) {
-        (1.., ..) => None,
-        (0, true, _) => Some(MinuteKind::AttackAbsorbed),
-        (0, false, 3.0..) if demand > minute.usual_per_second + 30.0 => Some(MinuteKind::RushAbsorbed),
-        (0, false, ..1.5) => Some(MinuteKind::Normal),
-        _ => None,
+    match minute.verdict {
+        MinuteVerdictTruth::Normal => Some(MinuteKind::Normal),
+        MinuteVerdictTruth::RushAbsorbed => Some(MinuteKind::RushAbsorbed),
+        MinuteVerdictTruth::AttackAbsorbed => Some(MinuteKind::AttackAbsorbed),
+        MinuteVerdictTruth::Overload => Some(MinuteKind::Overload),
+        MinuteVerdictTruth::Attack => Some(MinuteKind::Attack),
+        MinuteVerdictTruth::Mixed => Some(MinuteKind::Mixed),
+        MinuteVerdictTruth::Fault => Some(MinuteKind::Fault),
+        MinuteVerdictTruth::Undetermined => None,
     }
 }
 
-/// Returns the share of first SYNs that attacked, in a minute throughout which an attack sent some and nothing else did.
-fn steady_share(minute: &TruthMinute) -> Option<f64> {
-    let all = minute.attack_per_second + minute.demand_per_second;
-    (minute.attacked_seconds == 60 && minute.attack_per_second > 0.0).then(|| minute.attack_per_second / all)
+/// Returns the share of first SYNs that attacked, in a minute throughout which an attack sent some.
+fn steady_share(minute: &TruthMinute, attacked_part: f64) -> Option<f64> {
+    (attacked_part > 0.999 && minute.attack_share > 0.01).then_some(minute.attack_share)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Timestamp;
+    use MinuteVerdictTruth as T;
 
-    const CALM: TruthMinute = TruthMinute {
-        start: Timestamp::ZERO,
-        seconds: 60,
-        demand_per_second: 100.0,
-        attack_per_second: 0.0,
-        usual_per_second: 100.0,
-        capacity_per_second: 500.0,
-        bad_seconds: 0,
-        attacked_seconds: 0,
-    };
-
-    fn is(change: impl FnOnce(&mut TruthMinute)) -> Option<MinuteKind> {
-        let mut minute = CALM;
-        change(&mut minute);
-        verdict(&minute)
+    fn minute(verdict: T, demand: f64) -> TruthMinute {
+        TruthMinute {
+            start: crate::time::Timestamp::ZERO,
+            site: "ecole".to_owned(),
+            verdict,
+            first_syns_per_second: demand,
+            attack_share: 0.0,
+            demand,
+            capacity: 500.0,
+        }
     }
 
     #[test]
-    fn the_truth_is_the_counterfactual_and_silent_where_it_is_not_clear() {
-        use MinuteKind as M;
-        assert_eq!(is(|_| {}), Some(M::Normal));
-        assert_eq!(is(|m| m.demand_per_second = 400.0), Some(M::RushAbsorbed));
-        assert_eq!(is(|m| (m.demand_per_second, m.bad_seconds) = (600.0, 60)), Some(M::Overload));
-        assert_eq!(is(|m| (m.demand_per_second, m.bad_seconds) = (520.0, 60)), None);
-        assert_eq!(is(|m| m.bad_seconds = 60), Some(M::Fault));
-        assert_eq!(is(|m| m.bad_seconds = 20), None);
-        let attack = |m: &mut TruthMinute| (m.attack_per_second, m.attacked_seconds) = (900.0, 60);
-        assert_eq!(is(attack), Some(M::AttackAbsorbed));
-        assert_eq!(is(|m| (attack(m), m.bad_seconds = 50).1), Some(M::Attack));
-        assert_eq!(is(|m| (attack(m), m.bad_seconds = 50, m.demand_per_second = 700.0).1), Some(M::Mixed));
-        assert_eq!(is(|m| (attack(m), m.attacked_seconds = 20).1), None);
-        assert_eq!(steady_share(&TruthMinute { attack_per_second: 300.0, attacked_seconds: 60, ..CALM }), Some(0.75));
-        assert_eq!(steady_share(&CALM), None);
+    fn what_is_not_clear_is_not_judged() {
+        let is = |truth, demand, part| verdict(&minute(truth, demand), part, Some(100.0));
+        assert_eq!(is(T::Normal, 100.0, 0.0), Some(MinuteKind::Normal));
+        assert_eq!(is(T::RushAbsorbed, 400.0, 0.0), Some(MinuteKind::RushAbsorbed));
+        assert_eq!(is(T::RushAbsorbed, 210.0, 0.0), None, "hardly twice the usual");
+        assert_eq!(is(T::Overload, 600.0, 0.0), Some(MinuteKind::Overload));
+        assert_eq!(is(T::Overload, 560.0, 0.0), None, "near the capacity");
+        assert_eq!(is(T::AttackAbsorbed, 100.0, 1.0), Some(MinuteKind::AttackAbsorbed));
+        assert_eq!(is(T::AttackAbsorbed, 100.0, 0.3), None, "a third of a minute");
+        assert_eq!(is(T::Undetermined, 100.0, 0.0), None);
+    }
+
+    #[test]
+    fn shares_are_compared_in_minutes_that_were_attacked_throughout() {
+        let attacked = TruthMinute { attack_share: 0.75, ..minute(T::Attack, 100.0) };
+        assert_eq!(steady_share(&attacked, 1.0), Some(0.75));
+        assert_eq!(steady_share(&attacked, 0.9), None);
+        assert_eq!(steady_share(&minute(T::AttackAbsorbed, 100.0), 1.0), None, "datagrams are no SYNs");
     }
 }

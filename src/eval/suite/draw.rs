@@ -20,7 +20,8 @@ pub(super) fn parameters(stratum: Stratum, scenario: Scenario, random: &mut Rand
     let mut parameters = network(scenario, random);
     place(stratum, &mut parameters, random);
     let active = match scenario {
-        Scenario::Rush | Scenario::RushOverload => rush(stratum, scenario, &mut parameters, random),
+        _ if matches!(stratum.group, Group::Rush | Group::Overload) => rush(stratum, &mut parameters, random),
+        Scenario::Rush | Scenario::RushOverload => rush(stratum, &mut parameters, random),
         Scenario::ForeignCrowd => {
             parameters.attack_rate = Some(parameters.rate * random.scale(0.5, 5.0));
             random.scale(70.0, 250.0)
@@ -32,7 +33,14 @@ pub(super) fn parameters(stratum: Stratum, scenario: Scenario, random: &mut Rand
             random.between(420.0, 640.0)
         }
         Scenario::Calm => random.scale(300.0, 900.0),
-        Scenario::Outage => random.scale(70.0, 200.0),
+        Scenario::Outage | Scenario::SlowDatabase | Scenario::LostDatacentre => random.scale(70.0, 200.0),
+        Scenario::BackupWindow | Scenario::PeerToPeer | Scenario::Monitoring | Scenario::RtpStream => 200.0,
+        Scenario::PenTest => random.between(150.0, 250.0),
+        Scenario::Incident1 => {
+            parameters.rate = random.between(2.5, 5.0);
+            parameters.lead = scenario.defaults().lead;
+            (scenario.defaults().duration - parameters.lead).as_secs_f64()
+        }
         _ => attack(stratum, scenario, &mut parameters, random),
     };
     parameters.duration = seconds(parameters.lead.as_secs_f64() + active);
@@ -43,6 +51,7 @@ pub(super) fn parameters(stratum: Stratum, scenario: Scenario, random: &mut Rand
 /// Draws people, networks and servers ("Background" and "Server model").
 fn network(scenario: Scenario, random: &mut Random) -> Parameters {
     Parameters {
+        minutes: true,
         seed: random.bits() >> 16,
         lead: seconds(if scenario == Scenario::Calm { 0.0 } else { LEAD }),
         home_share: random.between(0.85, 0.995),
@@ -77,17 +86,22 @@ fn sight(stratum: Stratum, parameters: &mut Parameters, random: &mut Random) {
         Group::OneSided => parameters.view = View::Inbound,
         Group::Lossy => parameters.capture_loss = random.between(0.002, 0.03),
         Group::Doubled => parameters.duplicates = 1.0,
+        Group::Fronted => parameters.fronted = true,
         _ => {}
     }
 }
 
 /// Draws a rush, and in mixed worlds an attack inside it; returns the seconds after the lead.
-fn rush(stratum: Stratum, scenario: Scenario, parameters: &mut Parameters, random: &mut Random) -> f64 {
+fn rush(stratum: Stratum, parameters: &mut Parameters, random: &mut Random) -> f64 {
     parameters.rush_factor = random.scale(2.5, 50.0);
     parameters.rate = parameters.rate.min(MOST_RUSHING / parameters.rush_factor);
     let peak = parameters.rate * parameters.rush_factor;
-    let room = if scenario == Scenario::Rush { random.between(1.25, 3.0) } else { random.between(0.3, 0.85) };
+    let is_served = stratum.group != Group::Overload && stratum.scenario != Some(Scenario::RushOverload);
+    let room = if is_served { random.between(1.25, 3.0) } else { random.between(0.3, 0.85) };
     parameters.capacity = Some(room * peak);
+    parameters.rush_ramp = random.chance(0.7).then(|| seconds(random.scale(5.0, 150.0)));
+    parameters.elasticity = random.between(0.0, 1.2);
+    parameters.revisits = (random.between(0.3, 0.95), random.between(0.0, 0.4));
     let active = random.scale(80.0, 320.0);
     if stratum.group == Group::Mixed {
         let inside = [Scenario::SynFlood, Scenario::SynFlood, Scenario::UdpFlood, Scenario::Amplification];
