@@ -72,7 +72,12 @@ const TABLE: &[(&str, &str, Expected, &str)] = &[
     ("reflection", "*", Silence, "a packet every ten seconds"),
     ("scan", "ndpi-synscan.pcap", Says(SCANS), "1,000 ports in 23 s"),
     ("scan", "pcaphunt-ps-tcp_syn.pcap", Says(SCANS), "3,000 ports at 800 SYNs a second, and no SYN flood"),
-    ("scan", "pcaphunt-hs-tcp_synPingSweepRand.pcapng", Says(SCANS), "256 hosts in 2 s"),
+    (
+        "scan",
+        "pcaphunt-hs-tcp_synPingSweepRand.pcapng",
+        MaySay(SCANS),
+        "over in 2 s, before a contact is known to have failed",
+    ),
     ("scan", "pcaphunt-ps-udp.pcap", MaySay(SCANS), "datagrams at closed ports: probes are SYNs and echoes"),
     (
         "scan",

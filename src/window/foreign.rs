@@ -353,6 +353,8 @@ mod tests {
         for n in 0..1_600 {
             step(&mut foreign, n, 0);
             if Tick::new(n).closes_period(40) {
+                foreign.home.learn(1.0);
+                foreign.abroad.rate.learn(1.0);
                 foreign.learn(1.0);
             }
         }
