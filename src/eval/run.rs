@@ -31,7 +31,7 @@ pub struct Outcome {
     pub truth: Truth,
     /// Alerts against it.
     pub matched: Matched,
-    /// Alarms of the other methods against it, in the order of [`Rival::ALL`].
+    /// Alarms of the other methods against it, in the order of `Rival::ALL`.
     pub rivals: Vec<Matched>,
     /// The verdict of each minute.
     pub minutes: Vec<MinuteVerdict>,

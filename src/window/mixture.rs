@@ -2,7 +2,7 @@
 //!
 //! A shape is a connection's bytes in, bytes out and packets in, each in half-octaves. A crowd adds more of the usual
 //! mixture; robots add a shape of their own. The mixture of the surge is the window's less the usual one scaled to it.
-//! A mixture tells [`CELLS`] shapes apart; a rarer one counts in a wider shape of two octaves, of which there are few, so
+//! A mixture tells `CELLS` shapes apart; a rarer one counts in a wider shape of two octaves, of which there are few, so
 //! that what is rare is not all thrown together.
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! The shapes of a stratum's connections: those of the last ten seconds, and the usual mixture that they leave behind.
 //!
-//! The window holds [`MOST_RECENT`] connections. When it is full half of all sources are given up by a keyed hash and the
+//! The window holds `MOST_RECENT` connections. When it is full half of all sources are given up by a keyed hash and the
 //! rest count twice (adaptive sampling, Flajolet 1990), so that a busy site's window is thinner and not shorter, and its
 //! usual mixture is learned all the same.
 
