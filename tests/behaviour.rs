@@ -261,6 +261,7 @@ impl World {
             sent: Volume::default(),
             received: Volume::default(),
             served: false,
+            repeated: false,
             weight: 1,
         };
         contacts.push(contact);

@@ -157,6 +157,7 @@ impl World {
             sent: Volume { packets: sent / 200, bytes: sent },
             received: Volume { packets: received / 1_000, bytes: received },
             served: true,
+            repeated: false,
             weight: 1,
         }
     }

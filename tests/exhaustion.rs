@@ -100,6 +100,7 @@ impl World {
             sent: Volume { packets: 4, bytes: 700 },
             received: Volume { packets: 4, bytes: if served { 9_000 } else { 240 } },
             served,
+            repeated: false,
             weight: 1,
         }
     }

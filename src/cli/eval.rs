@@ -22,7 +22,7 @@ use crate::hash::Seed;
 use crate::origin::Origins;
 use crate::pipeline;
 use crate::report::write::write_whole;
-use crate::scenario::Truth;
+use crate::scenario::{self, Truth};
 
 /// Measure how often Vigie is right.
 ///
@@ -71,6 +71,10 @@ pub(super) struct Eval {
     /// Write the sheet as a page of documentation.
     #[arg(long, value_name = "FILE.md")]
     docs: Option<PathBuf>,
+
+    /// Write each simulated world in which something was wrong as a capture with its truth, to be looked at.
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
 
     /// Exit with 1 if a figure lies below its floor: what must not be lost again.
     #[arg(long)]
@@ -122,6 +126,9 @@ impl Eval {
         let weeks = self.weeks(verbosity);
         let sheet = Sheet::of(self.ran(&worlds, &config), &outcomes, weeks);
         self.show(&sheet)?;
+        if let Some(folder) = &self.keep {
+            keep(folder, &worlds, &sheet)?;
+        }
         let broken = outcomes.iter().any(|outcome| !outcome.faults.is_empty());
         let fallen = if self.check { eval::floors::broken(&sheet) } else { Vec::new() };
         fallen.iter().for_each(|floor| complain(&format!("below its floor: {floor}")));
@@ -227,6 +234,19 @@ impl Eval {
             None => Ok(Stream::Output.print(&text)?),
         }
     }
+}
+
+/// Writes the simulated worlds that are among the failures, each as a capture named after the world.
+fn keep(folder: &Path, worlds: &[World], sheet: &Sheet) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot be created", folder.display()))?;
+    for world in worlds {
+        let Origin::Simulated { scenario, parameters } = &world.origin else { continue };
+        if sheet.failures.iter().any(|failure| failure.world == world.name) {
+            let file = format!("{}.pcap.zst", world.name.replace('/', "_"));
+            scenario::write(*scenario, parameters, &folder.join(file))?;
+        }
+    }
+    Ok(())
 }
 
 /// Share of the time that goes to simulated weeks.

@@ -8,6 +8,9 @@
 //! (FOR-4). With a table of autonomous systems the one that leads the excess is named (FOR-5). A rush that lifts every country alerts nobody. Only sources that proved their address count. What it means is
 //! behaviour's say: robotic is an attack, human-like is a crowd from abroad, undecided is a suspicion.
 //!
+//! Connections that carry nothing while those from home are served are `connection_exhaustion`, and a handful of sources
+//! that connect now and then is nobody's surge: both are told as `info` here.
+//!
 //! Blind spots: robots at home; robots abroad that grow no faster than home; users abroad behind home networks.
 
 use crate::detect::behaviour::{Behaviour, DECISIVE};
@@ -18,6 +21,7 @@ use crate::detect::view::{Situation, View, figure, on_tcp};
 use crate::kind::{AlertKind, Severity, Verdict};
 use crate::time::Tick;
 use crate::window::foreign::CountrySurge;
+use crate::window::stratum::Stratum;
 use crate::window::subject::{Sidedness, Subject};
 use crate::window::systems::SystemSurge;
 
@@ -29,6 +33,16 @@ const LEAST_GROWTH_ALL: f64 = 1.5;
 
 /// Part of the excess from which one autonomous system is named (FOR-5).
 const LEAST_SYSTEM_SHARE: f64 = 0.2;
+
+/// Sources abroad below which a surge is not one, unless they connect as fast as the floor of rates (DETECTION 1.2), a
+/// second.
+const LEAST_SOURCES: f64 = 8.0;
+const FAST: f64 = 20.0;
+
+/// Part of the connections from abroad that carry nothing, and at most of those from home, from which they are left to
+/// `connection_exhaustion`.
+const CARRY_NOTHING: f64 = 0.5;
+const STILL_SERVED: f64 = 0.2;
 
 /// Ticks after the onset until a surge whose behaviour is unknown is called a suspicion all the same: ten seconds.
 const PATIENCE: u64 = 40;
@@ -74,7 +88,8 @@ pub fn detect(
     if score < 0.25 * line {
         return None;
     }
-    situation.foreign |= fires;
+    let little = is_left_to_others(subject, situation, abroad - expected);
+    situation.foreign |= fires && !little;
     let behaviour = strata.abroad.behaviour.as_ref();
     let mut finding = view.finding(AlertKind::ForeignSurge, subject, score, line);
     on_tcp(&mut finding, subject.leading_port());
@@ -82,6 +97,9 @@ pub fn detect(
     finding.onset = if together { shift_onset } else { view.tick }.start();
     let waited = memory.since.is_some_and(|since| view.tick.since(since) >= PATIENCE);
     conclude(view, subject, situation, behaviour, waited, abroad - expected, &mut finding);
+    if little {
+        (finding.severity, finding.verdict, finding.confidence) = (Severity::Info, Some(Verdict::Suspicion), 0.4);
+    }
     if fires && finding.verdict != Some(Verdict::Rush) {
         situation.foreign_excess = (abroad - expected).max(0.0) / 10.0;
     }
@@ -108,6 +126,16 @@ fn largest_shift(view: &View, subject: &Subject) -> (f64, Tick) {
     let strangers = Some(&windows.strangers).filter(|_| view.networks_are_known);
     let all = shares.into_iter().chain(strangers).map(|share| (share.decades(), share.onset()));
     all.reduce(|best, next| if next.0 > best.0 { next } else { best }).unwrap_or((0.0, view.tick))
+}
+
+/// Tells whether what `excess` connections abroad do, in ten seconds, is another detector's to say.
+fn is_left_to_others(subject: &Subject, situation: &Situation, excess: f64) -> bool {
+    let (_, sources) = subject.abroad.sources.new_share();
+    let few = sources < LEAST_SOURCES && excess / 10.0 < FAST;
+    let unserved = |stratum: &Stratum| stratum.service.unserved_share();
+    let idle = unserved(&subject.abroad).is_some_and(|share| share >= CARRY_NOTHING)
+        && unserved(&subject.domestic).is_some_and(|share| share <= STILL_SERVED);
+    few || idle || situation.exhausted
 }
 
 fn look_at_countries(view: &View, memory: &mut Memory, surges: &[CountrySurge], least: f64) {

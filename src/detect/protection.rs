@@ -222,6 +222,7 @@ mod tests {
             sent: Volume::default(),
             received: Volume::default(),
             served: false,
+            repeated: false,
             weight: 1,
         }
     }

@@ -14,7 +14,7 @@
 use crate::detect::behaviour::{Behaviour, DECISIVE};
 use crate::detect::finding::{FigureName as F, Finding, SourceShare};
 use crate::detect::strata::{self, Excess, Held, Strata};
-use crate::detect::view::{Situation, View, figure, on_tcp, origins};
+use crate::detect::view::{Situation, View, figure, on_tcp, origins_of_excess};
 use crate::kind::{AlertKind, Severity, Verdict};
 use crate::time::Tick;
 use crate::window::subject::{Subject, VERIFIED_FLOOR};
@@ -22,8 +22,10 @@ use crate::window::subject::{Subject, VERIFIED_FLOOR};
 /// Looks in a row at which a surge must be robotic.
 const LOOKS: u32 = 2;
 
-/// Sources from which robots are an attack and not one crawler.
+/// Sources from which robots are an attack and not one crawler, and connections a second (the floor of rates, DETECTION
+/// 1.2) from which fewer are worth a word.
 const LEAST_SOURCES: f64 = 8.0;
+const FAST: f64 = 20.0;
 
 /// Ticks for which `foreign_surge` is waited for when most of the excess is from abroad: fifteen seconds.
 const WAITS_FOR_FOREIGN: u64 = 60;
@@ -85,6 +87,7 @@ pub fn detect(
     }
     let hurts = view.impact(excess.size() / 10.0, usual) >= 0.2;
     (finding.severity, finding.verdict, finding.confidence) = match (few, hurts) {
+        (true, _) if excess.size() / 10.0 < FAST => (Severity::Info, Some(Verdict::Suspicion), 0.4),
         (true, _) => (Severity::Warning, Some(Verdict::Suspicion), 0.5),
         (false, true) => (Severity::Critical, Some(situation.attack_verdict(view)), confidence(behaviour)),
         (false, false) => (Severity::Warning, Some(situation.attack_verdict(view)), confidence(behaviour)),
@@ -120,7 +123,7 @@ fn describe(subject: &Subject, excess: &Excess, behaviour: &Behaviour, finding: 
     finding.figures.push(figure(F::VerifiedPerSecond, subject.verified.per_second(), envelope));
     finding.figures.push(figure(F::ExcessPerSecond, excess.size() / 10.0, Some(0.0)));
     finding.figures.extend(behaviour.figures.iter().copied());
-    finding.origins = origins(subject);
+    finding.origins = origins_of_excess(subject);
     let strata = [&subject.domestic, &subject.abroad];
     let mut sources: Vec<_> = strata.iter().flat_map(|stratum| stratum.sources.heaviest(20)).collect();
     sources.sort_by_key(|(address, packets, _)| (std::cmp::Reverse(*packets), *address));

@@ -14,6 +14,10 @@ const LEAST_PART: f64 = 0.2;
 /// Ticks for which a decided behaviour holds while too few connections show their shape: a minute.
 const REMEMBERED: u64 = 240;
 
+/// Part of the excess it was judged on that must still be there for a behaviour to be remembered: what is left of a surge
+/// that is over is chance.
+const LEAST_LEFT: f64 = 0.25;
+
 /// Share of first attempts left unanswered from which the server is failing (DETECTION 4.2, reaction), ticks of the
 /// window in which that shows, and ticks after which people have had time to notice.
 const FAILING: f64 = 0.5;
@@ -55,12 +59,14 @@ pub struct Held {
     /// Looks in a row, a second each, at which it was robotic.
     pub robotic_looks: u32,
     judged_at: Tick,
+    /// The excess it was judged on, in ten seconds.
+    judged_size: f64,
 }
 
 impl Held {
     /// Takes a look, with or without a judgement. The thin end of a surge does not take back what its height has shown.
-    fn take(&mut self, now: Tick, judged: Option<Behaviour>) {
-        if now.since(self.judged_at) > REMEMBERED {
+    fn take(&mut self, now: Tick, size: f64, judged: Option<Behaviour>) {
+        if now.since(self.judged_at) > REMEMBERED || size < LEAST_LEFT * self.judged_size {
             *self = Self::default();
         }
         let decided = |behaviour: &Behaviour| behaviour.is_robotic() || behaviour.is_human();
@@ -71,6 +77,7 @@ impl Held {
                 self.robotic_looks = if judged.is_robotic() { self.robotic_looks.saturating_add(1) } else { 0 };
                 self.behaviour = Some(judged);
                 self.judged_at = now;
+                self.judged_size = size;
             }
         }
     }
@@ -130,9 +137,10 @@ impl Strata {
             let score = view.home_known.then(|| windows.abroad.share.decades() / view.lines.subject / 2.0);
             judged_all = of_all.and_then(|excess| judge(excess, &joined, None, 1.0, onset(subject), score));
         }
-        self.home.take(view.tick, judged_home);
-        self.abroad.take(view.tick, judged_abroad);
-        self.all.take(view.tick, judged_all);
+        let size = |excess: Option<Excess>| excess.map_or(0.0, |excess| excess.size());
+        self.home.take(view.tick, size(home), judged_home);
+        self.abroad.take(view.tick, size(abroad), judged_abroad);
+        self.all.take(view.tick, size(all), judged_all);
     }
 
     /// Returns the connections from home in the last ten seconds that are held to be robots.
@@ -196,21 +204,29 @@ mod tests {
     #[test]
     fn the_thin_end_of_a_surge_takes_nothing_back() {
         let mut held = Held::default();
-        held.take(Tick::new(400), Some(behaviour(6.0)));
-        held.take(Tick::new(404), Some(behaviour(5.0)));
+        held.take(Tick::new(400), 100.0, Some(behaviour(6.0)));
+        held.take(Tick::new(404), 100.0, Some(behaviour(5.0)));
         assert_eq!(held.robotic_looks, 2);
-        held.take(Tick::new(408), Some(behaviour(1.0)));
-        held.take(Tick::new(412), None);
+        held.take(Tick::new(408), 50.0, Some(behaviour(1.0)));
+        held.take(Tick::new(412), 40.0, None);
         assert_eq!(held.behaviour, Some(behaviour(5.0)));
-        held.take(Tick::new(800), None);
+        held.take(Tick::new(800), 40.0, None);
+        assert_eq!(held.behaviour, None);
+    }
+
+    #[test]
+    fn a_surge_that_is_over_says_nothing_of_what_comes_after() {
+        let mut held = Held::default();
+        held.take(Tick::new(400), 300.0, Some(behaviour(6.0)));
+        held.take(Tick::new(404), 35.0, None);
         assert_eq!(held.behaviour, None);
     }
 
     #[test]
     fn a_crowd_seen_later_replaces_robots() {
         let mut held = Held::default();
-        held.take(Tick::new(400), Some(behaviour(6.0)));
-        held.take(Tick::new(404), Some(behaviour(-6.0)));
+        held.take(Tick::new(400), 100.0, Some(behaviour(6.0)));
+        held.take(Tick::new(404), 100.0, Some(behaviour(-6.0)));
         assert_eq!(held.robotic_looks, 0);
         assert!(held.behaviour.unwrap().is_human());
     }

@@ -134,7 +134,16 @@ pub fn on_tcp(finding: &mut Finding, port: Option<u16>) {
 /// Returns where the verified connections of the last ten seconds come from, the largest first, at most ten countries.
 #[must_use]
 pub fn origins(subject: &Subject) -> Vec<OriginShare> {
-    let counts = subject.foreign.origins();
+    shares(&subject.foreign.origins())
+}
+
+/// Returns where what is unusual of the verified connections of the last ten seconds comes from, at most ten countries.
+#[must_use]
+pub fn origins_of_excess(subject: &Subject) -> Vec<OriginShare> {
+    shares(&subject.foreign.excess_by_country())
+}
+
+fn shares(counts: &[(Country, f64)]) -> Vec<OriginShare> {
     let all: f64 = counts.iter().map(|(_, count)| count).sum();
     let share = |(country, count): &(Country, f64)| OriginShare {
         country: *country,
@@ -205,12 +214,18 @@ impl Situation {
         self.flood || self.volumetric || self.robotic || self.exhausted
     }
 
+    /// Returns the verified connections a second that are held to be no people's.
+    #[must_use]
+    pub fn robots(&self) -> f64 {
+        self.foreign_excess + self.robotic_excess + self.empty_excess
+    }
+
     /// Returns the verdict on an attack found here: mixed when real demand would not have been borne either
     /// (DETECTION 4.4: L > 1.15 C; a rush, while no capacity was shown), attack otherwise.
     #[must_use]
     pub fn attack_verdict(&self, view: &View) -> Verdict {
-        let beyond_capacity =
-            view.capacity.map_or(self.rush, |capacity| self.demand * view.served_part > 1.15 * capacity);
+        let people = (self.demand - self.robots()).max(0.0);
+        let beyond_capacity = view.capacity.map_or(self.rush, |capacity| people * view.served_part > 1.15 * capacity);
         if self.unhealthy && beyond_capacity { Verdict::Mixed } else { Verdict::Attack }
     }
 }

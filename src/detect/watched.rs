@@ -153,8 +153,8 @@ pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
     situation.robotic = false;
     situation.exhausted = false;
     strata.look(view, subject, situation);
-    let foreign = foreign_surge::detect(view, subject, strata, foreign, situation);
     let exhausted = exhaustion::detect(view, subject, exhaustion, situation);
+    let foreign = foreign_surge::detect(view, subject, strata, foreign, situation);
     let robotic = robotic_surge::detect(view, subject, strata, robotic, situation);
     subject.foreign.home_robots = strata.home_robots(subject);
     let rush = rush::detect(view, subject, strata, situation);

@@ -43,6 +43,8 @@ impl State {
     pub(crate) const PROGRESS: u32 = 1 << 18;
     /// The originator began with a QUIC Initial. Bits 19 to 29 are those of `turns`.
     pub(crate) const QUIC: u32 = 1 << 30;
+    /// The originator had to send some of its payload, or its SYN, again.
+    pub(crate) const REPEATED: u32 = 1 << 31;
 
     /// Returns the bit of one side of a two-bit state.
     pub(crate) const fn of(bit: u32, side: Side) -> u32 {

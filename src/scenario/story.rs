@@ -194,6 +194,10 @@ impl Teller<'_, '_> {
         event.spoofed = attack.is_forged();
         event.verified = attack.is_verified();
         event.also = also(attack, self.world.parameters.geography);
+        if kind == AlertKind::CredentialStuffing {
+            // At a web port nobody named as a log-in these are look-alike connections, and told as such.
+            event.verdict_also = vec![Verdict::Attack];
+        }
         // Truth is written in microseconds: rounded so that the first and the last packet stay inside.
         event.start = Timestamp::from_nanos(sent.first.max(self.world.parameters.start.as_nanos()) / 1_000 * 1_000);
         event.end = Timestamp::from_nanos(sent.last.max(event.start.as_nanos()).next_multiple_of(1_000));

@@ -112,6 +112,7 @@ mod tests {
             sent: Volume::default(),
             received: Volume::default(),
             served: false,
+            repeated: false,
             weight: 1,
         };
         (Seed::default().address(originator), contact)

@@ -58,7 +58,7 @@ impl Summary {
 fn contact_order(contact: &Contact) -> impl Ord + use<> {
     let ends = (contact.originator, contact.responder, contact.port, contact.protocol);
     let sizes = (contact.sent, contact.received, contact.served, contact.country, contact.weight);
-    let sizes = (sizes, contact.verified, contact.age_ms);
+    let sizes = (sizes, contact.verified, contact.repeated, contact.age_ms);
     (contact.at, ends, contact.stage, sizes)
 }
 
@@ -324,7 +324,7 @@ mod tests {
     }
 
     prop_compose! {
-        fn contact()(n in 0..4_u8, at in 0..9_u64, sent in volume(), served: bool) -> Contact {
+        fn contact()(n in 0..4_u8, at in 0..9_u64, sent in volume(), served: bool, repeated: bool) -> Contact {
             Contact {
                 at: Timestamp::from_nanos(at),
                 stage: ContactStage::Settled,
@@ -338,6 +338,7 @@ mod tests {
                 sent,
                 received: sent,
                 served,
+                repeated,
                 weight: 1,
             }
         }

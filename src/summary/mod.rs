@@ -236,6 +236,9 @@ pub struct Contact {
     pub received: Volume,
     /// Payload went both ways: the source may become known.
     pub served: bool,
+    /// The originator had to send some of its payload, or its SYN, again: how much it sent is the path's or the server's
+    /// doing.
+    pub repeated: bool,
     /// How many sources it stands for.
     pub weight: u32,
 }

@@ -154,6 +154,7 @@ mod tests {
             sent: Volume { packets: 3, bytes: 180 },
             received: Volume::default(),
             served,
+            repeated: false,
             weight: 1,
         }
     }

@@ -25,6 +25,12 @@ const CLASS_STRENGTH: f64 = 50.0;
 /// Countries abroad that usually send most visitors: the others are far.
 const LEADING: usize = 8;
 
+/// Smallest spread of a country's part (DETECTION 3.2).
+const LEAST_TAU: f64 = 0.15;
+
+/// Spread of the power with which countries grow beside home in a rush (a starting value).
+const ELASTICITY_SPREAD: f64 = 0.25;
+
 /// Smallest excess of a country that matters, a second.
 const COUNTRY_FLOOR: f64 = 5.0;
 
@@ -199,8 +205,11 @@ impl Foreign {
                     return CountrySurge { country: *country, observed, expected: observed, decades: 0.0 };
                 };
                 let expected = usual * growth;
-                let tail = negative_binomial::evidence(observed, expected.max(1.0), window.shape(usual) / 2.0);
-                let decades = tail.max(share_shift(observed, expected, self.home.sum(), window.rate.sigma()));
+                let variance = window.growth_variance(usual, growth);
+                let shape = 1.0 / (2.0 / window.shape(usual) + variance);
+                let tail = negative_binomial::evidence(observed, expected.max(1.0), shape);
+                let tau = window.rate.sigma().max(LEAST_TAU).hypot(variance.sqrt());
+                let decades = tail.max(share_shift(observed, expected, self.home.sum(), tau));
                 CountrySurge { country: *country, observed, expected, decades }
             })
             .collect();
@@ -217,6 +226,16 @@ impl Foreign {
         let mut counts: Vec<(Country, f64)> = counts.filter(|(_, count)| *count > 0.0).collect();
         counts.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         counts
+    }
+
+    /// Returns what every country, home included, sends beyond its own usual number, in ten seconds, the largest first.
+    #[must_use]
+    pub fn excess_by_country(&self) -> Vec<(Country, f64)> {
+        let beyond = |window: &CountryWindow| window.rate.sum() - window.rate.usual().unwrap_or(0.0) * 10.0;
+        let excess = self.countries.iter().map(|(country, window)| (*country, beyond(window)));
+        let mut excess: Vec<(Country, f64)> = excess.filter(|(_, count)| *count > 0.0).collect();
+        excess.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        excess
     }
 
     /// Returns how what home growth does not explain rose.
@@ -246,16 +265,22 @@ impl Foreign {
 }
 
 /// FOR-3: evidence in decades that a share has shifted, from z = D / sqrt(1/(e + .5) + 1/(home + .5) + tau^2) with
-/// D = ln((x + .5)/(e + .5)) and tau the spread of D, at least .15 (DETECTION 3.2). Below six spreads it says nothing.
+/// D = ln((x + .5)/(e + .5)) and tau the spread of D (DETECTION 3.2). Below six spreads it says nothing.
 fn share_shift(observed: f64, expected: f64, home: f64, tau: f64) -> f64 {
     let distance = ((observed + 0.5) / (expected + 0.5)).ln();
-    let tau = tau.max(0.15);
     let z = distance / (1.0 / (expected + 0.5) + 1.0 / (home + 0.5) + tau * tau).sqrt();
     // The tail of a normal variable beyond z is at most exp(-z^2 / 2).
     if z >= 6.0 { z * z / 2.0 / std::f64::consts::LN_10 } else { 0.0 }
 }
 
 impl CountryWindow {
+    /// Returns the relative variance of what home growth explains, beyond that of counting: no country grows exactly as
+    /// home does (by `growth` to the power of 1 give or take [`ELASTICITY_SPREAD`]), and its usual number, learned from
+    /// few, is only about right.
+    fn growth_variance(&self, usual: f64, growth: f64) -> f64 {
+        (ELASTICITY_SPREAD * growth.max(1.0).ln()).powi(2) + 1.0 / (usual * self.samples).max(1.0)
+    }
+
     fn learn_silence(&mut self) {
         self.rate.learn_rate(0.0);
         self.samples += 1.0;
@@ -326,8 +351,10 @@ mod tests {
     fn six_spreads_are_a_shift_and_five_are_not() {
         let spread = (1.0 / 100.5 + 1.0 / 1_000.5 + 0.0225_f64).sqrt();
         let at = |z: f64| 100.5 * (z * spread).exp() - 0.5;
-        assert_eq!(share_shift(at(5.9), 100.0, 1_000.0, 0.0), 0.0);
-        assert!((share_shift(at(6.1), 100.0, 1_000.0, 0.0) - 6.1 * 6.1 / 2.0 / std::f64::consts::LN_10).abs() < 1e-9);
+        assert_eq!(share_shift(at(5.9), 100.0, 1_000.0, LEAST_TAU), 0.0);
+        assert!(
+            (share_shift(at(6.1), 100.0, 1_000.0, LEAST_TAU) - 6.1 * 6.1 / 2.0 / std::f64::consts::LN_10).abs() < 1e-9
+        );
         assert_eq!(share_shift(at(6.1), 100.0, 1_000.0, 0.5), 0.0, "a country that varies by itself");
     }
 

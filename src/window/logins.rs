@@ -260,6 +260,7 @@ mod tests {
             sent: volume(sent),
             received: volume(received),
             served: true,
+            repeated: false,
             weight: 1,
         }
     }

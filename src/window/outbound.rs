@@ -299,6 +299,7 @@ mod tests {
             sent: Volume { packets: 10, bytes: sent },
             received: Volume { packets: 10, bytes: 1_000 },
             served: true,
+            repeated: false,
             weight: 1,
         }
     }

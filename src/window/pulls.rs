@@ -324,6 +324,7 @@ mod tests {
             sent: Volume { packets: 10, bytes: 900 },
             received: Volume { packets: received / 1_400, bytes: received },
             served: true,
+            repeated: false,
             weight: 1,
         }
     }

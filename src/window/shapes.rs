@@ -39,8 +39,12 @@ pub struct Shapes {
 }
 
 impl Shapes {
-    /// Takes a settled connection.
+    /// Takes a settled connection. One that was not served, or only after its client had asked again, has the shape that
+    /// the server gave it, and says nothing of the client.
     pub fn settle(&mut self, seed: Seed, tick: Tick, contact: &Contact) {
+        if !contact.served || contact.repeated {
+            return;
+        }
         let source = mix(seed.address(contact.originator.source_unit()), CHOICE);
         while self.is_kept(source) && self.recent.len() >= MOST_RECENT && self.shift < 32 {
             self.halve();
@@ -124,6 +128,7 @@ mod tests {
             sent: Volume { packets: sent / 200, bytes: sent },
             received: Volume { packets: received / 1_000, bytes: received },
             served: true,
+            repeated: false,
             weight: 1,
         }
     }

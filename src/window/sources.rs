@@ -415,6 +415,7 @@ mod tests {
             sent: Volume { packets: 3, bytes: 200 },
             received: Volume { packets: 3, bytes: received },
             served: true,
+            repeated: false,
             weight: 1,
         }
     }

@@ -9,6 +9,7 @@ use crate::hash::Seed;
 use crate::summary::{Contact, ContactStage};
 use crate::time::Tick;
 use crate::window::mixture::{Mixture, Sample};
+use crate::window::ring::Ring;
 use crate::window::shapes::Shapes;
 use crate::window::sources::{SourceSums, Sources};
 
@@ -28,6 +29,39 @@ pub struct Stratum {
     pub shapes: Shapes,
     /// Sources of verified connections.
     pub sources: Sources,
+    /// Which part of its connections was served.
+    pub service: Service,
+}
+
+/// Settled connections of the last ten seconds, and those among them that were served, weighted.
+#[derive(Clone, Debug, Default)]
+pub struct Service {
+    now: (u64, u64),
+    settled: Ring<40>,
+    served: Ring<40>,
+}
+
+/// Settled connections from which the served part of them is told.
+const LEAST_SETTLED: u64 = 20;
+
+impl Service {
+    fn settle(&mut self, contact: &Contact) {
+        self.now.0 += u64::from(contact.weight);
+        self.now.1 += if contact.served { u64::from(contact.weight) } else { 0 };
+    }
+
+    fn roll(&mut self) {
+        let (settled, served) = std::mem::take(&mut self.now);
+        self.settled.push(settled);
+        self.served.push(served);
+    }
+
+    /// Returns the part that carried nothing back, 0 to 1; `None` while too few are settled.
+    #[must_use]
+    pub fn unserved_share(&self) -> Option<f64> {
+        let (settled, served) = (self.settled.sum(), self.served.sum());
+        (settled >= LEAST_SETTLED).then(|| 1.0 - served as f64 / settled as f64)
+    }
 }
 
 /// A stratum's last ten seconds beside its usual ones.
@@ -51,6 +85,7 @@ impl Stratum {
             ContactStage::Settled => {
                 self.shapes.settle(seed, tick, contact);
                 self.sources.settle(seed, contact);
+                self.service.settle(contact);
             }
             ContactStage::Progress => {}
         }
@@ -60,6 +95,7 @@ impl Stratum {
     pub fn roll(&mut self, tick: Tick, quiet: bool) {
         self.shapes.roll(tick, quiet);
         self.sources.roll(tick, quiet);
+        self.service.roll();
     }
 
     /// Sets the window beside what is usual.
@@ -77,6 +113,7 @@ impl Stratum {
     pub fn restart(&mut self) {
         self.shapes.restart();
         self.sources.restart();
+        self.service = Service::default();
     }
 }
 

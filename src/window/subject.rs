@@ -36,6 +36,9 @@ pub const VERIFIED_FLOOR: f64 = 5.0;
 /// Smallest usual-at-most share of unfinished, unanswered or repeated handshakes (DETECTION 2.5).
 pub const SHARE_FLOOR: f64 = 0.05;
 
+/// Share of first attempts that fall silent for impatience alone, at most.
+const IMPATIENCE: f64 = 0.7;
+
 /// The same of handshakes that the client resets: half of them can be the slower of a client's two attempts, over IPv4 and
 /// IPv6 (RFC 8305), which it gives up.
 pub const ABANDONED_FLOOR: f64 = 0.5;
@@ -239,12 +242,13 @@ impl Subject {
     }
 
     /// What share of new sources may fall silent before forging is the better explanation: twice that of known sources
-    /// under the same load (DETECTION 2.3, margin version), and a tenth. Without enough known sources nine tenths, since
-    /// impatience alone has been simulated up to a half and is doubled here.
+    /// under the same load (DETECTION 2.3, margin version), and a tenth. Without enough known sources seven tenths: with
+    /// nearly all SYNs dropped and six of ten people giving up at the first (the ends of the ranges of DETECTION 8.1)
+    /// impatience alone comes to six.
     #[must_use]
     pub fn silent_envelope(&self) -> f64 {
         let (known, n) = self.records.silent_known();
-        if n >= 100.0 { (2.0 * known + 0.1).clamp(0.15, 0.9) } else { 0.9 }
+        if n >= 100.0 { (2.0 * known + 0.1).clamp(0.15, 0.9) } else { IMPATIENCE }
     }
 
     /// Largest evidence a tick may give: more once the rate of SYNs corroborates it.

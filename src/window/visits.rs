@@ -296,6 +296,7 @@ mod tests {
             sent: Volume { packets: 8, bytes: 1_200 },
             received: Volume { packets: 8, bytes: received },
             served: true,
+            repeated: false,
             weight: 1,
         }
     }

@@ -46,6 +46,7 @@ pub(super) fn talk(source: Address, target: Address, port: u16, stage: ContactSt
         sent: Volume { packets: 8, bytes: 640 },
         received: Volume { packets: 7, bytes: 810 },
         served: true,
+        repeated: false,
         weight: 1,
     }
 }

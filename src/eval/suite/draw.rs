@@ -11,6 +11,9 @@ const LEAD: f64 = 190.0;
 /// Seconds after an attack: an alert may come late, and must end.
 const AFTER: f64 = 50.0;
 
+/// Seconds of a beacon: it is more than `info` when it covers six hours (DETECTION 5).
+const BEACON: f64 = 6.3 * 3_600.0;
+
 /// Connections a second of a rush at most, and events of an attack in all: so that a world takes seconds to run.
 const MOST_RUSHING: f64 = 500.0;
 const MOST_EVENTS: f64 = 20_000.0;
@@ -135,17 +138,25 @@ fn attack(stratum: Stratum, scenario: Scenario, parameters: &mut Parameters, ran
             random.between(60.0, 200.0)
         }
         Scenario::CredentialStuffing => random.between(120.0, 250.0),
-        Scenario::Exfiltration => {
-            parameters.attack_rate = Some(random.scale(5.0, 40.0));
-            random.between(90.0, 200.0)
+        Scenario::Exfiltration => exfiltration(parameters, random),
+        Scenario::Beacon => {
+            parameters.rate = random.between(1.0, 2.0);
+            parameters.attack_rate = Some(1.0 / random.scale(60.0, 600.0));
+            BEACON
         }
-        Scenario::NewOutbound => random.between(40.0, 120.0),
-        Scenario::Beacon => 650.0,
         _ => loud(stratum, parameters, random),
     };
     parameters.attack_duration = Some(seconds(lasts));
     let pulses = f64::from(parameters.pulses);
     pulses * lasts + (pulses - 1.0) * parameters.pulse_gap.as_secs_f64() + AFTER
+}
+
+/// Draws how fast five gigabytes or a little more leave, as documents a second; returns the seconds that takes.
+fn exfiltration(parameters: &mut Parameters, random: &mut Random) -> f64 {
+    let (least, most) = parameters.document_sizes;
+    let bytes_a_second = random.scale(100e6, 200e6) / 8.0;
+    parameters.attack_rate = Some(bytes_a_second / f64::midpoint(f64::from(least), f64::from(most)));
+    random.between(5e9, 6e9) / bytes_a_second
 }
 
 /// Draws the ordinary rate that fits an attack of a multiple of it; returns the seconds the attack lasts.

@@ -257,6 +257,7 @@ impl Target {
             sent: Volume { packets: 3 + sent / 500, bytes: sent },
             received: Volume { packets: 3 + received / 1_400, bytes: received },
             served: true,
+            repeated: false,
             weight: 1,
         }
     }

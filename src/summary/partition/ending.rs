@@ -120,6 +120,7 @@ impl Partition {
             sent: volumes[asks.index()],
             received: volumes[answers.index()],
             served: flow.has(State::both(State::PAYLOAD)),
+            repeated: flow.has(State::REPEATED),
             weight: 1,
         };
         self.contacts.offer(cx.seed.address(originator.source_unit()), contact);

@@ -12,6 +12,9 @@ use crate::summary::{ContactStage, HostTick};
 /// The same data segment within this time is a copy made by the mirror port (DETECTION 0.2).
 const COPY_US: u32 = 50_000;
 
+/// A client that has no answer by then sends its SYN again (RFC 6298, 2.1).
+const FIRST_TIMEOUT_US: u32 = 1_000_000;
+
 impl Partition {
     pub(super) fn in_flow(&mut self, cx: &mut Context<'_>, id: FlowId, mut segment: Segment<'_>) {
         let packet = segment.packet;
@@ -30,6 +33,9 @@ impl Partition {
         let country = flow.has(State::VERIFIED).then_some(flow.country);
         let data = packet.is_tcp() && segment.is_data();
         let (hint, copied, idle_us) = (flow.place, data && is_copy(flow, &segment), flow.idle_us(packet.timestamp));
+        if data && !copied && segment.side == flow.originator() && is_repeat(flow, &segment) {
+            flow.set(State::REPEATED);
+        }
         flow.count(packet, segment.side);
         let advanced = flow.has_advanced(packet.wire_len);
         segment.place = self.count(cx, packet, direction, country, hint);
@@ -107,6 +113,9 @@ impl Partition {
     pub(super) fn verify(&mut self, cx: &mut Context<'_>, id: FlowId, segment: &Segment<'_>, finished: bool) {
         let flow = self.table.get_mut(id);
         flow.set(State::VERIFIED);
+        if flow.age_us(segment.now()) >= FIRST_TIMEOUT_US {
+            flow.set(State::REPEATED);
+        }
         flow.country = cx.origins.country(flow.origin());
         let flow = *flow;
         if let Some(at) = self.server_place(&flow, segment) {
@@ -177,6 +186,12 @@ impl Partition {
     pub(super) fn host<'a>(&self, cx: &'a mut Context<'_>, at: u8) -> &'a mut HostTick {
         cx.hosts.count(self.places.get(at).host())
     }
+}
+
+/// Tells whether a data segment brings nothing beyond what its sender sent before.
+fn is_repeat(flow: &Flow, segment: &Segment<'_>) -> bool {
+    let beyond = segment.packet.sequence_end().wrapping_sub(flow.sequence_end[segment.side.index()]);
+    flow.has(State::of(State::PAYLOAD, segment.side)) && (beyond == 0 || beyond > u32::MAX / 2)
 }
 
 fn is_copy(flow: &Flow, segment: &Segment<'_>) -> bool {

@@ -31,6 +31,7 @@ impl Stratum {
         Some(Self {
             shapes: Shapes::with_usual(Mixture::from_memory(&memory.shapes, memory.responses)?),
             sources: Sources::with_usual(memory.sources, memory.windows)?,
+            ..Self::default()
         })
     }
 }
@@ -44,8 +45,11 @@ mod tests {
         let mut usual = Mixture::default();
         (0..500).for_each(|n| usual.learn(n % 10, 1.0, 1.0));
         let sources = SourceSums { sources: 40.0, ..SourceSums::default() };
-        let stratum =
-            Stratum { shapes: Shapes::with_usual(usual), sources: Sources::with_usual(sources, 5.0).unwrap() };
+        let stratum = Stratum {
+            shapes: Shapes::with_usual(usual),
+            sources: Sources::with_usual(sources, 5.0).unwrap(),
+            ..Stratum::default()
+        };
         let memory = stratum.memory();
         let after = Stratum::from_memory(&memory).unwrap();
         assert_eq!(after.shapes.usual().total(), 500.0);
