@@ -799,6 +799,10 @@ impl Engine {
         let mut rates: BTreeMap<SiteId, (f64, f64, Condition)> = BTreeMap::new();
         for watched in self.hosts.values() {
             let (subject, site) = (&watched.subject, watched.subject.site);
+            // An address that scans have just woken serves nobody, and tells nothing of those that do.
+            if !subject.served.is_full() && subject.served.sum() == 0.0 {
+                continue;
+            }
             let (served, first_syns, condition) = rates.entry(site).or_insert((0.0, 0.0, Condition::Well));
             *served += subject.served.per_second();
             *first_syns += subject.syns.per_second();
@@ -857,7 +861,7 @@ impl Engine {
             sums.ticks += 1;
             sums.unhealthy_ticks += u32::from(state.unhealthy);
             sums.attack_ticks += u32::from(state.attacked || whole.is_some_and(|whole| whole.attacked));
-            sums.usual_unknown |= state.syns_unknown > 0.1 * state.syns;
+            sums.unknown_ticks += u32::from(state.syns_unknown > 0.1 * state.syns);
             sums.exhausted.iter_mut().zip(state.exhausted).for_each(|(ticks, out)| *ticks += u32::from(out));
         }
         for ((detector, site), ratio) in scores {
@@ -869,10 +873,11 @@ impl Engine {
     }
 }
 
-/// Tells which score of a minute a detector belongs to: 0 for attacks, 1 for the health of the service.
+/// Tells which score of a minute a detector belongs to: 0 for attacks, 1 for the health of the service, 2 for crowds.
 fn bears_on_verdict(detector: &str) -> Option<usize> {
     match AlertKind::ALL.iter().find(|kind| kind.name() == detector)? {
         AlertKind::Overload | AlertKind::Outage => Some(1),
+        AlertKind::Rush => Some(2),
         kind => kind.is_attack().then_some(0),
     }
 }

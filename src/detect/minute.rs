@@ -110,12 +110,12 @@ pub(crate) struct MinuteSums {
     pub(crate) abroad: f64,
     /// Usual first SYNs, summed over the minute.
     pub(crate) usual: f64,
-    /// Some host's usual rate was not known yet at some time of the minute.
-    pub(crate) usual_unknown: bool,
+    /// Ticks in which some host's usual rate was not known yet.
+    pub(crate) unknown_ticks: u32,
     /// Ticks in which each resource had run out, in the order of [`Resource::ALL`].
     pub(crate) exhausted: [u32; 4],
-    /// The largest alarm ratios of an attack and of an overload.
-    pub(crate) loudest: [f64; 2],
+    /// The largest alarm ratios of an attack, of bad health and of a crowd.
+    pub(crate) loudest: [f64; 3],
 }
 
 /// What a minute is judged against.
@@ -151,11 +151,8 @@ impl MinuteSums {
             high: rate * (1.0 - attack_share.low),
         };
         let unhealthy = self.unhealthy_ticks * BAD_PART >= self.ticks.max(1);
-        let verdict = if unhealthy {
-            self.counterfactual(&demand, &attack_share, standard)
-        } else {
-            self.absorbed(&demand, per_second(self.usual))
-        };
+        let verdict =
+            if unhealthy { self.counterfactual(&demand, &attack_share, standard) } else { self.absorbed(&demand) };
         MinuteVerdict {
             start,
             site,
@@ -194,10 +191,16 @@ impl MinuteSums {
         self.attack_ticks * 2 >= self.ticks.max(1)
     }
 
-    fn absorbed(&self, demand: &Estimate, usual: f64) -> MinuteKind {
+    /// Returns the usual first SYNs a second; `None` where they were known for less than three quarters of the minute.
+    fn usual_per_second(&self) -> Option<f64> {
+        let known = self.ticks.saturating_sub(self.unknown_ticks);
+        (known > 0 && self.unknown_ticks * BAD_PART <= self.ticks).then(|| self.usual / f64::from(known) * 4.0)
+    }
+
+    fn absorbed(&self, demand: &Estimate) -> MinuteKind {
         if self.attack_ticks > 0 && self.attack_ticks * BAD_PART >= self.ticks {
             MinuteKind::AttackAbsorbed
-        } else if !self.usual_unknown && demand.value > 2.0 * usual && demand.value > usual + 20.0 {
+        } else if self.usual_per_second().is_some_and(|usual| demand.value > (2.0 * usual).max(usual + 20.0)) {
             MinuteKind::RushAbsorbed
         } else {
             MinuteKind::Normal
@@ -230,16 +233,16 @@ impl MinuteSums {
 pub(crate) struct Course {
     said: Option<MinuteKind>,
     seen: Option<MinuteKind>,
-    scores: [f64; 2],
+    scores: [f64; 3],
 }
 
 impl Course {
     /// How far a score (0 to 1, half of the alarm ratio) must move for a change to be believed at once (DETECTION 4.4).
     const JUMP: f64 = 0.25;
 
-    /// Takes what a minute looks like, with the largest alarm ratios of attack and of overload, and returns what is said of
+    /// Takes what a minute looks like, with the largest alarm ratios of attack, bad health and crowd, and returns what is said of
     /// it: a change needs two minutes in a row, unless a score moved or nothing was decided before.
-    pub(crate) fn follow(&mut self, seen: MinuteKind, loudest: [f64; 2]) -> MinuteKind {
+    pub(crate) fn follow(&mut self, seen: MinuteKind, loudest: [f64; 3]) -> MinuteKind {
         let scores = loudest.map(|ratio| (ratio / 2.0).min(1.0));
         let moved = scores.iter().zip(self.scores).any(|(now, before)| (now - before).abs() > Self::JUMP);
         let twice = self.seen == Some(seen);
@@ -323,15 +326,15 @@ mod tests {
     #[test]
     fn one_odd_minute_does_not_change_the_story() {
         let mut course = Course::default();
-        assert_eq!(course.follow(MinuteKind::Overload, [0.1, 1.2]), MinuteKind::Overload);
-        assert_eq!(course.follow(MinuteKind::Undetermined, [0.1, 1.2]), MinuteKind::Overload);
-        assert_eq!(course.follow(MinuteKind::Overload, [0.1, 1.2]), MinuteKind::Overload);
+        assert_eq!(course.follow(MinuteKind::Overload, [0.1, 1.2, 0.0]), MinuteKind::Overload);
+        assert_eq!(course.follow(MinuteKind::Undetermined, [0.1, 1.2, 0.0]), MinuteKind::Overload);
+        assert_eq!(course.follow(MinuteKind::Overload, [0.1, 1.2, 0.0]), MinuteKind::Overload);
         assert_eq!(
-            course.follow(MinuteKind::Mixed, [2.0, 1.2]),
+            course.follow(MinuteKind::Mixed, [2.0, 1.2, 0.0]),
             MinuteKind::Mixed,
             "a clear change is believed at once"
         );
-        assert_eq!(course.follow(MinuteKind::Normal, [1.9, 1.2]), MinuteKind::Mixed);
-        assert_eq!(course.follow(MinuteKind::Normal, [1.9, 1.2]), MinuteKind::Normal);
+        assert_eq!(course.follow(MinuteKind::Normal, [1.9, 1.2, 0.0]), MinuteKind::Mixed);
+        assert_eq!(course.follow(MinuteKind::Normal, [1.9, 1.2, 0.0]), MinuteKind::Normal);
     }
 }

@@ -120,10 +120,13 @@ fn confidence(behaviour: &Behaviour) -> f64 {
 
 fn describe(subject: &Subject, excess: &Excess, behaviour: &Behaviour, finding: &mut Finding) {
     let envelope = subject.verified.envelope(VERIFIED_FLOOR);
+    // Chance alone makes one stratum larger than usual beside the one that surges.
+    let [home, abroad] = [strata::home(subject), strata::abroad(subject)]
+        .map(|part| part.is_some_and(|part| part.is_surge() && part.size() >= 0.2 * excess.size()));
     finding.figures.push(figure(F::VerifiedPerSecond, subject.verified.per_second(), envelope));
     finding.figures.push(figure(F::ExcessPerSecond, excess.size() / 10.0, Some(0.0)));
     finding.figures.extend(behaviour.figures.iter().copied());
-    finding.origins = origins_of_excess(subject);
+    finding.origins = origins_of_excess(subject, home || !abroad, abroad || !home);
     let strata = [&subject.domestic, &subject.abroad];
     let mut sources: Vec<_> = strata.iter().flat_map(|stratum| stratum.sources.heaviest(20)).collect();
     sources.sort_by_key(|(address, packets, _)| (std::cmp::Reverse(*packets), *address));

@@ -80,6 +80,7 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     let best = judged.into_iter().flatten().max_by(|a, b| {
         (a.holds, a.score.min(line)).partial_cmp(&(b.holds, b.score.min(line))).unwrap_or(std::cmp::Ordering::Equal)
     })?;
+    let best = Judgement { share: of_first_attempts(subject, &best), ..best };
     if best.holds && best.score >= line {
         fill(situation, &best);
         situation.syn_queue_full = subject.half_open_count() > view.backlog;
@@ -231,6 +232,13 @@ fn unfinished_share(subject: &Subject, span: usize) -> Share {
     let Some(finished) = client.finished_share() else { return Share::default() };
     let error = (finished * (1.0 - finished) / n.max(1.0)).sqrt().max(0.5 / n.max(1.0)) / usual;
     Share { value: (1.0 - finished / usual).max(0.0), error, n }
+}
+
+/// What is unfinished among the answered handshakes as a share of first attempts.
+fn of_first_attempts(subject: &Subject, judgement: &Judgement) -> Share {
+    let Judgement { path: Path::Clients, share, .. } = *judgement else { return judgement.share };
+    let times = subject.cohorts.retries_answered(span(subject));
+    Share { value: (share.value * times).min(1.0), error: share.error * times, n: share.n }
 }
 
 fn fill(situation: &mut Situation, judgement: &Judgement) {

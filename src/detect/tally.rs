@@ -11,6 +11,9 @@ use crate::window::subject::Subject;
 /// Finished part of answered handshakes before a level is known (DETECTION 2.3).
 const FINISHED_AT_FIRST: f64 = 0.975;
 
+/// Ticks over which answers to retries are counted: five seconds.
+const ANSWERED_OVER: usize = 20;
+
 /// Attack among first attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Part {
@@ -68,5 +71,6 @@ fn now(subject: &Subject) -> Part {
     let client = subject.cohorts.client_side(LONGEST_DEADLINE, 1);
     let usual = subject.unfinished.level().usual().map_or(FINISHED_AT_FIRST, |unfinished| 1.0 - unfinished).max(0.5);
     let Some(finished) = client.finished_share() else { return Part::default() };
-    Part { attack: (1.0 - finished / usual) * first_attempts(subject), judged: client.answered * client.raw }
+    let share = ((1.0 - finished / usual) * subject.cohorts.retries_answered(ANSWERED_OVER)).min(1.0);
+    Part { attack: share * first_attempts(subject), judged: client.answered * client.raw }
 }

@@ -137,10 +137,11 @@ pub fn origins(subject: &Subject) -> Vec<OriginShare> {
     shares(&subject.foreign.origins())
 }
 
-/// Returns where what is unusual of the verified connections of the last ten seconds comes from, at most ten countries.
+/// Returns where what is unusual of the verified connections of the last ten seconds comes from, at home, abroad or both;
+/// at most ten countries.
 #[must_use]
-pub fn origins_of_excess(subject: &Subject) -> Vec<OriginShare> {
-    shares(&subject.foreign.excess_by_country())
+pub fn origins_of_excess(subject: &Subject, home: bool, abroad: bool) -> Vec<OriginShare> {
+    shares(&subject.foreign.excess_by_country(home, abroad))
 }
 
 fn shares(counts: &[(Country, f64)]) -> Vec<OriginShare> {

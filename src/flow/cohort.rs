@@ -58,7 +58,7 @@ const RETRANSMISSION_US: u32 = 700_000;
 /// Age of the first report.
 const LOOK_US: u32 = 1_000_000;
 /// Age at which a handshake is no longer followed.
-const CLOSE_US: u32 = 3_500_000;
+pub(crate) const CLOSE_US: u32 = 3_500_000;
 /// Ticks for which an entry is held, from its SYN to the close of the tick in which it is old enough.
 pub(crate) const HELD_TICKS: u32 = 15;
 

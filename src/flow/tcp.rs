@@ -32,6 +32,7 @@ pub(crate) fn step(talk: &mut Talk, packet: &Packet, side: Side) -> Step {
         talk.set(Talk::SYN);
         if !talk.has(Talk::SYN_ACK) {
             talk.set_server(side.other());
+            talk.number = packet.sequence_end();
         }
         return Step::Wait;
     }

@@ -164,6 +164,15 @@ impl Cohorts {
         side
     }
 
+    /// Returns how many answers there are for each one to a first try, 1 to 4, over the `span` ticks that ended a deadline
+    /// ago. A server that drops SYNs answers people sooner or later, since they retry, and forgers as often as a single
+    /// try is answered: among the answered, people are that many times more than among those who asked.
+    #[must_use]
+    pub fn retries_answered(&self, span: usize) -> f64 {
+        let answers = self.client_side(LONGEST_DEADLINE, span).answered;
+        (answers / self.server_side(span).answered.max(1.0)).clamp(1.0, 4.0)
+    }
+
     /// Returns (reset by the client by the deadline, all answers) of the `span` ticks that ended `deadline` ticks ago.
     #[must_use]
     pub fn abandoned(&self, deadline: usize, span: usize) -> (f64, f64) {

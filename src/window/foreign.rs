@@ -228,11 +228,13 @@ impl Foreign {
         counts
     }
 
-    /// Returns what every country, home included, sends beyond its own usual number, in ten seconds, the largest first.
+    /// Returns what countries at home, abroad or both send beyond their own usual numbers, in ten seconds, the largest
+    /// first.
     #[must_use]
-    pub fn excess_by_country(&self) -> Vec<(Country, f64)> {
+    pub fn excess_by_country(&self, home: bool, abroad: bool) -> Vec<(Country, f64)> {
         let beyond = |window: &CountryWindow| window.rate.sum() - window.rate.usual().unwrap_or(0.0) * 10.0;
-        let excess = self.countries.iter().map(|(country, window)| (*country, beyond(window)));
+        let chosen = self.countries.iter().filter(|(_, window)| if window.is_home { home } else { abroad });
+        let excess = chosen.map(|(country, window)| (*country, beyond(window)));
         let mut excess: Vec<(Country, f64)> = excess.filter(|(_, count)| *count > 0.0).collect();
         excess.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         excess

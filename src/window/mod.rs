@@ -22,6 +22,7 @@ pub mod mixture;
 pub mod negative_binomial;
 pub mod outbound;
 pub mod outlook;
+pub mod overlap;
 pub mod pareto;
 pub mod ports;
 pub mod probing;

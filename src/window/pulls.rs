@@ -14,6 +14,7 @@ use crate::hash::{Seed, mix};
 use crate::summary::{CohortRecord, Contact, ContactStage};
 use crate::time::Tick;
 use crate::window::bitmap::Bitmap;
+use crate::window::overlap::Overlap;
 use crate::window::table::{Key, Table, Worth};
 
 /// Pairs of server and client; some 400 bytes each.
@@ -56,10 +57,8 @@ pub struct Pulled {
     answers: [u32; SLOTS],
     /// Answers by size since the entry was made, fading by half each hour.
     classes: [u32; CLASSES],
-    /// Large conversations under way in this minute and the last.
-    minute: u64,
-    busy: Bitmap,
-    busy_before: Bitmap,
+    /// Large conversations under way.
+    large: Overlap,
     stacks: Bitmap,
     since: Tick,
     last_seen: Tick,
@@ -73,9 +72,7 @@ impl Default for Pulled {
             packets: [0; SLOTS],
             answers: [0; SLOTS],
             classes: [0; CLASSES],
-            minute: 0,
-            busy: Bitmap::default(),
-            busy_before: Bitmap::default(),
+            large: Overlap::default(),
             stacks: Bitmap::default(),
             since: Tick::default(),
             last_seen: Tick::default(),
@@ -112,15 +109,6 @@ impl Pulled {
         }
     }
 
-    fn busy(&mut self, now: Tick, conversation: u64) {
-        let minute = now.number() / 240;
-        if minute != self.minute {
-            self.busy_before = if minute == self.minute + 1 { self.busy } else { Bitmap::default() };
-            (self.busy, self.minute) = (Bitmap::default(), minute);
-        }
-        self.busy.insert(conversation);
-    }
-
     /// Returns the bytes of the last hour.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -150,7 +138,7 @@ impl Pulled {
     /// Returns how many large conversations it has at once.
     #[must_use]
     pub fn at_once(&self) -> f64 {
-        self.busy.distinct().max(self.busy_before.distinct())
+        self.large.at_once()
     }
 
     /// Returns how many different network stacks were seen behind the client.
@@ -221,9 +209,10 @@ impl Pulls {
             let class = &mut pulled.classes[class(contact.received.bytes)];
             *class = class.saturating_add(1);
         } else if contact.stage == ContactStage::Progress {
-            let began = contact.at.as_nanos() / 1_000_000 - u64::from(contact.age_ms);
+            let (at, age) = (contact.at.as_nanos() / 1_000_000, u64::from(contact.age_ms));
             // A beginning is known to a millisecond or two.
-            pulled.busy(now, mix(self.seed.0[1], began >> 6));
+            let began = at.saturating_sub(age);
+            pulled.large.report(at, age, mix(self.seed.0[1], began >> 6));
         }
         pull
     }

@@ -151,12 +151,12 @@ fn attack(stratum: Stratum, scenario: Scenario, parameters: &mut Parameters, ran
     pulses * lasts + (pulses - 1.0) * parameters.pulse_gap.as_secs_f64() + AFTER
 }
 
-/// Draws how fast five gigabytes or a little more leave, as documents a second; returns the seconds that takes.
+/// Draws how fast a gigabyte or a little more leaves, as documents a second; returns the seconds that takes.
 fn exfiltration(parameters: &mut Parameters, random: &mut Random) -> f64 {
     let (least, most) = parameters.document_sizes;
-    let bytes_a_second = random.scale(100e6, 200e6) / 8.0;
+    let bytes_a_second = random.scale(20e6, 200e6) / 8.0;
     parameters.attack_rate = Some(bytes_a_second / f64::midpoint(f64::from(least), f64::from(most)));
-    random.between(5e9, 6e9) / bytes_a_second
+    random.between(1e9, 1.5e9) / bytes_a_second
 }
 
 /// Draws the ordinary rate that fits an attack of a multiple of it; returns the seconds the attack lasts.

@@ -1,10 +1,10 @@
 //! Packets without a flow: one-way talk, handshakes under way, and what earns an entry.
 
 use super::{Context, Partition, Segment, count_source, report, short, source_of};
-use crate::flow::cohort::{Event, Handshake, Opening, Syn, Tuple};
+use crate::flow::cohort::{CLOSE_US, Event, Handshake, Opening, Syn, Tuple};
 use crate::flow::entry::{Flow, State};
 use crate::flow::key::Side;
-use crate::flow::limits::micros32;
+use crate::flow::limits::{micros_between, micros32};
 use crate::flow::pending::Talk;
 use crate::flow::quic;
 use crate::flow::table::reschedule;
@@ -115,7 +115,9 @@ impl Partition {
         let reset = packet.flags.has(TcpFlags::RST);
         let event = match (inbound, packet.flags) {
             (true, flags) if flags.is_syn() => {
-                self.open_handshake(cx, &tuple, packet);
+                if !self.is_late_retry(segment) {
+                    self.open_handshake(cx, &tuple, packet);
+                }
                 None
             }
             (true, _) if reset => self.cohort.client_reset(&tuple, now),
@@ -129,6 +131,19 @@ impl Partition {
         let Some((weight, event)) = event else { return false };
         self.host(cx, at).cohort.count(weight, event);
         matches!(event, Event::Finished(_))
+    }
+
+    /// Tells whether a SYN was sent before, too long ago for its handshake to be followed still (a client repeats it for a
+    /// minute or two, RFC 6298), and was never answered: no first attempt, which is what demand is counted in.
+    fn is_late_retry(&self, segment: &Segment<'_>) -> bool {
+        let now = micros32(segment.now());
+        let talk = self.pending.find(segment.hash).map(|id| self.pending.get(id)).filter(|talk| !talk.is_stale(now));
+        talk.is_some_and(|talk| {
+            talk.has(Talk::SYN)
+                && !talk.has(Talk::SYN_ACK)
+                && talk.number == segment.packet.sequence_end()
+                && micros_between(talk.first_us, now) > CLOSE_US
+        })
     }
 
     pub(super) fn open_handshake(&mut self, cx: &mut Context<'_>, tuple: &Tuple, packet: &Packet) {
