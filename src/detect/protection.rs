@@ -4,7 +4,7 @@
 //! public ones, or, at once, any destination of at least 500 packets a second; at most 256. Home is the country of most
 //! verified clients, decided once, 180 s after the first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::address::Address;
@@ -40,6 +40,9 @@ struct Candidate {
 #[derive(Debug, Default)]
 pub struct Protection {
     candidates: BTreeMap<Address, Candidate>,
+    /// The candidates by when they were last seen: to look for the oldest among all of them took nine tenths of a replay
+    /// in which thousands of destinations pass by.
+    by_age: BTreeSet<(Tick, Address)>,
     learned: Vec<Address>,
 }
 
@@ -98,11 +101,16 @@ impl Protection {
 
     /// Returns a destination's candidate, replacing the one longest unseen when there are too many.
     fn candidate(&mut self, tick: Tick, address: Address) -> &mut Candidate {
-        if self.candidates.len() >= MOST_CANDIDATES && !self.candidates.contains_key(&address) {
-            let oldest = self.candidates.iter().min_by_key(|(address, c)| (c.last_seen, **address)).map(|(a, _)| *a);
-            oldest.map(|address| self.candidates.remove(&address));
+        let known = self.candidates.contains_key(&address);
+        if !known && self.candidates.len() >= MOST_CANDIDATES {
+            let oldest = self.by_age.pop_first();
+            oldest.map(|(_, address)| self.candidates.remove(&address));
         }
         let candidate = self.candidates.entry(address).or_default();
+        if !known || candidate.last_seen != tick {
+            self.by_age.remove(&(candidate.last_seen, address));
+            self.by_age.insert((tick, address));
+        }
         candidate.last_seen = tick;
         candidate
     }
@@ -248,6 +256,21 @@ mod tests {
         let heavy = Heavy { address: Address::v4([203, 0, 113, 9]), packets: 500, ..Heavy::default() };
         let summary = Summary { candidates: vec![heavy], ..Summary::default() };
         assert!(protection.observe(&summary).is_some());
+    }
+
+    #[test]
+    fn the_destination_longest_unseen_makes_room_and_the_smallest_of_several() {
+        let mut protection = Protection::default();
+        let address = |n: u32| Address::v4((0x0100_0000 + n).to_be_bytes());
+        let most = u32::try_from(MOST_CANDIDATES).unwrap();
+        (0..most).for_each(|n| drop(protection.candidate(Tick::new(u64::from(n / 1_000)), address(n)).second));
+        protection.candidate(Tick::new(9), address(0));
+        protection.candidate(Tick::new(10), address(most));
+        protection.candidate(Tick::new(10), address(most + 1));
+        let gone: Vec<u32> = (0..most + 2).filter(|n| !protection.candidates.contains_key(&address(*n))).collect();
+        assert_eq!(gone, [1, 2]);
+        let ages: Vec<_> = protection.candidates.iter().map(|(address, seen)| (seen.last_seen, *address)).collect();
+        assert_eq!(protection.by_age, ages.into_iter().collect());
     }
 
     #[test]
