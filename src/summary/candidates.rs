@@ -19,6 +19,7 @@ const EMPTY: u8 = u8::MAX;
 #[derive(Clone, Copy, Debug)]
 struct Counter {
     address: Address,
+    /// Packets, and what was taken from all counters before it was set up.
     packets: u32,
     bytes: u64,
     /// Where its strays are, or [`EMPTY`].
@@ -30,6 +31,11 @@ struct Counter {
 pub(crate) struct HeavyDestinations {
     key: u64,
     counters: Vec<Counter>,
+    /// What was taken from every counter in this tick: to lower this line costs nothing, to lower each counter was a
+    /// loop a packet.
+    taken: u32,
+    /// No counter is below this.
+    least: u32,
     rows: [u8; ROWS],
     strays: Vec<Vec<Stray>>,
     /// Numbers of the lists in `strays` that belong to no counter.
@@ -42,6 +48,8 @@ impl HeavyDestinations {
         Self {
             key,
             counters: Vec::with_capacity(COUNTERS),
+            taken: 0,
+            least: u32::MAX,
             rows: [EMPTY; ROWS],
             strays: lists.clone().map(|_| Vec::new()).collect(),
             free: lists.rev().collect(),
@@ -58,7 +66,9 @@ impl HeavyDestinations {
         } else if self.counters.len() < COUNTERS {
             self.rows[row] = u8::try_from(self.counters.len()).unwrap_or(EMPTY);
             let bytes = u64::from(wire_len);
-            self.counters.push(Counter { address: destination, packets: 1, bytes, strays: EMPTY });
+            let packets = self.taken + 1;
+            self.least = packets;
+            self.counters.push(Counter { address: destination, packets, bytes, strays: EMPTY });
         } else {
             self.decrement();
         }
@@ -83,6 +93,7 @@ impl HeavyDestinations {
     pub(crate) fn close(&mut self, candidates: &mut Vec<Candidate>) {
         self.rows.fill(EMPTY);
         for Counter { address, packets, bytes, strays } in self.counters.drain(..) {
+            let packets = packets - self.taken;
             let mut candidate = Candidate { address, packets, bytes, strays: Vec::new() };
             if let Some(strays) = self.strays.get_mut(usize::from(strays)) {
                 candidate.strays.append(strays);
@@ -90,25 +101,29 @@ impl HeavyDestinations {
             }
             candidates.push(candidate);
         }
+        (self.taken, self.least) = (0, u32::MAX);
         self.free.clear();
         self.free.extend((0..u8::try_from(STRAY_LISTS).unwrap_or(EMPTY)).rev());
     }
 
     /// Takes one from every counter: the destination at hand cancels one packet of each other.
     fn decrement(&mut self) {
-        for counter in &mut self.counters {
-            counter.packets -= 1;
-        }
-        if self.counters.iter().all(|counter| counter.packets > 0) {
+        self.taken += 1;
+        if self.least > self.taken {
             return;
         }
-        for counter in self.counters.iter().filter(|counter| counter.packets == 0) {
+        for counter in self.counters.iter().filter(|counter| counter.packets == self.taken) {
             if let Some(strays) = self.strays.get_mut(usize::from(counter.strays)) {
                 strays.clear();
                 self.free.push(counter.strays);
             }
         }
-        self.counters.retain(|counter| counter.packets > 0);
+        let before = self.counters.len();
+        self.counters.retain(|counter| counter.packets > self.taken);
+        self.least = self.counters.iter().map(|counter| counter.packets).min().unwrap_or(u32::MAX);
+        if self.counters.len() == before {
+            return;
+        }
         self.rows.fill(EMPTY);
         for at in 0..self.counters.len() {
             let row = self.row(self.counters[at].address);

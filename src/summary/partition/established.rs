@@ -95,7 +95,10 @@ impl Partition {
         if segment.packet.flags.is_syn_ack() {
             self.repeat_answer(cx, id, segment);
         }
-        if self.table.get(id).has(State::COUNTED) {
+        let flow = self.table.get(id);
+        // A bare acknowledgment with an open window says nothing to it: half of all segments.
+        let speaks = segment.packet.window == 0 || segment.is_data() || flow.has(State::BLOCKED);
+        if speaks && flow.has(State::COUNTED) {
             self.watch_connection(cx, id, segment, idle_us);
         }
         if tcp::follow(self.table.get_mut(id), segment.packet, segment.side) {

@@ -22,7 +22,7 @@ impl Partition {
         if packet.marks.any(Marks::FRAGMENT) {
             self.count_stray(cx, packet, direction, place, StrayKind::Fragment, source_of(cx, packet));
         }
-        if is_echo_request(packet) {
+        if packet.is_icmp() && is_echo_request(packet) {
             self.count_stray(cx, packet, direction, place, StrayKind::EchoRequest, source_of(cx, packet));
         }
     }
