@@ -187,6 +187,11 @@ impl Flow {
         self.controls[side.index()].0 |= packet.flags.0;
     }
 
+    /// Reads something of each cache line of the entry.
+    pub(crate) fn touch(&self) -> u64 {
+        u64::from(self.key.low_port) ^ u64::from(self.key.protocol.0) ^ self.start.as_nanos() ^ u64::from(self.state)
+    }
+
     pub(crate) fn has(&self, bits: u32) -> bool {
         self.state & bits == bits
     }
@@ -324,8 +329,9 @@ impl Flow {
 
     /// Tells whether the packet just counted, of `wire_len` bytes, completed another 4 MiB.
     pub(crate) fn has_advanced(&self, wire_len: u32) -> bool {
-        let total = self.total_bytes();
-        total >> PROGRESS_BITS != total.saturating_sub(u64::from(wire_len)) >> PROGRESS_BITS
+        // The low halves are enough, since 2^32 is a multiple of the step.
+        let total = self.bytes_low[0].wrapping_add(self.bytes_low[1]);
+        total >> PROGRESS_BITS != total.wrapping_sub(wire_len) >> PROGRESS_BITS
     }
 
     /// Tells whether what it carried was told, or was to be told, before its end.

@@ -173,6 +173,12 @@ impl Pending {
         })
     }
 
+    /// Reads both cache lines of the row that a look-up begins with.
+    pub(crate) fn touch(&self, hash: u64) -> u64 {
+        let row = &self.tags[self.row(hash)];
+        row[0] ^ row[row.len() - 1]
+    }
+
     fn find_in(&self, row: usize, tag: u16, check: u16) -> Option<PendingId> {
         let mut places = tags::matches(&self.tags[row], tag).map(|lane| row * WAYS + lane);
         let place = places.find(|place| Talk::unpack(self.talks[*place]).check == check)?;

@@ -110,6 +110,18 @@ impl FlowTable {
         })
     }
 
+    /// Reads the bucket that a look-up begins with.
+    pub(crate) fn touch(&self, hash: u32) -> u64 {
+        self.buckets[self.bucket(hash)].tags[0]
+    }
+
+    /// Reads the flow that a look-up finds first, if it seems to find one.
+    pub(crate) fn touch_flow(&self, hash: u32) -> Option<u64> {
+        let bucket = &self.buckets[self.bucket(hash)];
+        let lane = tags::matches(&bucket.tags, tag(hash)).first()?;
+        Some(self.flows[bucket.places[lane] as usize].touch())
+    }
+
     fn find_in(&self, bucket: usize, hash: u32, key: &FlowKey) -> Option<FlowId> {
         let bucket = &self.buckets[bucket];
         let mut places = tags::matches(&bucket.tags, tag(hash)).map(|lane| bucket.places[lane]);

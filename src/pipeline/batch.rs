@@ -3,7 +3,7 @@
 //! The number of batches is fixed when the run starts and each comes back to the input that filled it, so the pool is
 //! also the back-pressure: an input whose batches are all under way waits. Channels themselves are never the limit.
 
-use crate::packet::Packet;
+use crate::summary::Routed;
 use crate::time::Tick;
 
 /// Packets in a batch: 512 of 72 bytes stay in a second-level cache and cost one channel operation together.
@@ -11,15 +11,6 @@ pub(super) const BATCH_PACKETS: usize = 512;
 
 /// Batches of each input, for every shard it feeds.
 pub(super) const BATCHES_PER_SHARD: usize = 32;
-
-/// A packet and the hash of its address pair, which chose its partition.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Routed {
-    /// Hash of the unordered address pair.
-    pub(super) hash: u64,
-    /// The packet.
-    pub(super) packet: Packet,
-}
 
 /// Which source of the run something came from: a place in the list given to [`super::run()`].
 pub(super) type Input = usize;

@@ -4,16 +4,20 @@
 
 use std::collections::VecDeque;
 
+use super::batch::BATCH_PACKETS;
 use super::intake::{ClosedTick, Downstream};
 use super::scorer::{Feedback, Judged, RULES_AFTER, Scorer};
 use super::station::Station;
 use crate::packet::Packet;
+use crate::summary::Routed;
 use crate::time::Tick;
 
 /// A shard and a scorer in the capture's own thread.
 pub(super) struct Fused<'o> {
     station: Station,
     scorer: Scorer<'o>,
+    /// Packets of the tick under way that are still to be counted.
+    waiting: Vec<Routed>,
     /// What the last ticks decided, the oldest first; never more than [`RULES_AFTER`].
     decided: VecDeque<Feedback>,
 }
@@ -21,11 +25,17 @@ pub(super) struct Fused<'o> {
 impl<'o> Fused<'o> {
     /// Joins a station that owns all partitions with a scorer.
     pub(super) fn new(station: Station, scorer: Scorer<'o>) -> Self {
-        Self { station, scorer, decided: VecDeque::new() }
+        Self { station, scorer, waiting: Vec::with_capacity(BATCH_PACKETS), decided: VecDeque::new() }
+    }
+
+    fn count_waiting(&mut self) {
+        self.station.observe_all(&self.waiting);
+        self.waiting.clear();
     }
 
     /// Ends the run.
     pub(super) fn finish(mut self) -> Judged {
+        self.count_waiting();
         let flows = self.station.finish();
         self.scorer.finish(&flows)
     }
@@ -33,10 +43,14 @@ impl<'o> Fused<'o> {
 
 impl Downstream for Fused<'_> {
     fn packet(&mut self, _tick: Tick, hash: u64, packet: &Packet) {
-        self.station.observe(hash, packet);
+        self.waiting.push(Routed { hash, packet: *packet });
+        if self.waiting.len() == BATCH_PACKETS {
+            self.count_waiting();
+        }
     }
 
     fn close(&mut self, closed: ClosedTick) -> Feedback {
+        self.count_waiting();
         let mut count = self.station.close(closed.capture.tick);
         count.sort();
         let feedback =

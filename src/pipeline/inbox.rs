@@ -5,7 +5,8 @@
 
 use std::collections::VecDeque;
 
-use super::batch::{Input, Message, Routed};
+use super::batch::{Input, Message};
+use crate::summary::Routed;
 use crate::time::{Tick, Timestamp};
 
 /// What a shard does next.

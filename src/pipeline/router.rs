@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 
-use super::batch::{BATCH_PACKETS, Input, Message, Routed};
+use super::batch::{BATCH_PACKETS, Input, Message};
 use super::failure::{Failure, LOOK_EVERY};
 use super::gather::ToScorer;
 use super::intake::{ClosedTick, Downstream};
@@ -13,6 +13,7 @@ use super::scorer::{Feedback, RULES_AFTER};
 use crate::hash::partition;
 use crate::metrics::{Metrics, Queue};
 use crate::packet::Packet;
+use crate::summary::Routed;
 use crate::time::{Tick, Timestamp};
 
 /// What an input needs to reach everybody else.

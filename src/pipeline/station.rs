@@ -7,7 +7,7 @@ use crate::flow::FlowRecord;
 use crate::hash::PARTITIONS;
 use crate::packet::Packet;
 use crate::policy::Policy;
-use crate::summary::{Memory, Shard, Summary};
+use crate::summary::{Memory, Routed, Shard, Summary};
 use crate::time::{Tick, Timestamp};
 
 /// What a shard counted in one tick.
@@ -61,6 +61,11 @@ impl Station {
     /// Counts a packet.
     pub(super) fn observe(&mut self, hash: u64, packet: &Packet) {
         self.shard.observe(packet, hash);
+    }
+
+    /// Counts packets, in this order.
+    pub(super) fn observe_all(&mut self, packets: &[Routed]) {
+        self.shard.observe_all(packets);
     }
 
     /// Lets a policy rule from the next packet on.

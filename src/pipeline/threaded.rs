@@ -6,7 +6,7 @@ use std::thread::{Builder, Scope};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use super::batch::{BATCH_PACKETS, BATCHES_PER_SHARD, Message, Routed};
+use super::batch::{BATCH_PACKETS, BATCHES_PER_SHARD, Message};
 use super::failure::Failure;
 use super::gather::{Gather, Ruling, ToScorer, ToShard};
 use super::intake::{Intake, IntakeEnd};
@@ -17,6 +17,7 @@ use super::station::{Station, TickCount};
 use super::timing::show_memory;
 use super::worker::{self, Worker};
 use super::{RunOutcome, Source};
+use crate::summary::Routed;
 
 /// Both ends of a channel.
 type Channel<T> = (Sender<T>, Receiver<T>);

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::batch::{Input, Message, Routed};
+use super::batch::{Input, Message};
 use super::gather::{Ruling, ToScorer};
 use super::inbox::{Inbox, Step};
 use super::station::{Station, TickCount};
 use super::timing::Timed;
 use crate::metrics::{Metrics, Stage};
-use crate::summary::Memory;
+use crate::summary::{Memory, Routed};
 use crate::time::{Tick, Timestamp};
 
 /// How long a shard that merges inputs waits for a message before it looks at their promises.
@@ -79,9 +79,7 @@ impl Worker {
                 Message::Packets { input, mut batch, .. } => {
                     self.adopt_due();
                     let timed = Timed::start(self.links.metrics.as_deref());
-                    for routed in &batch {
-                        self.station.observe(routed.hash, &routed.packet);
-                    }
+                    self.station.observe_all(&batch);
                     timed.next(Stage::Shard);
                     batch.clear();
                     self.give_back(input, batch);

@@ -14,6 +14,7 @@ mod candidates;
 mod contacts;
 mod hosts;
 mod merge;
+mod order;
 mod partition;
 mod places;
 mod probe;
@@ -24,7 +25,7 @@ pub mod stray;
 
 pub use crate::flow::{AGES, EndReason, Outcome, Volume};
 pub use probe::{Knock, Probe, ProbeOutcome};
-pub use shard::{Memory, Shard, ShardSettings};
+pub use shard::{Memory, Routed, Shard, ShardSettings};
 pub use stray::{Distinct, Stray, StrayKind};
 
 /// Outcomes of the sampled handshakes of one host in one tick, by age in ticks.

@@ -32,6 +32,7 @@ use crate::summary::candidates::HeavyDestinations;
 use crate::summary::contacts::ContactSamplers;
 use crate::summary::hosts::HostBook;
 use crate::summary::places::Places;
+use crate::summary::shard::Routed;
 use crate::summary::sites::SiteBook;
 use crate::summary::{CohortRecord, CohortStage, FlowTick, Memory, Probe, ShardSettings, Summary, sketch};
 use crate::time::{Tick, Timestamp};
@@ -56,6 +57,26 @@ pub(crate) struct Context<'a> {
 const MOST_ENDED: usize = 512;
 /// Separates the sampler's choice from the flow table's use of the same hash.
 const COHORT_KEY: u64 = 0x9e6c_63d0_876a_3f35;
+
+/// Packets whose look-ups are under way at once.
+const TOGETHER: usize = 16;
+
+/// What a packet looks up in the tables of flows.
+#[derive(Clone, Copy, Debug)]
+struct Sought {
+    key: FlowKey,
+    side: Side,
+    hash: u64,
+}
+
+impl Sought {
+    /// Names the packet's conversation, unless it is a later fragment.
+    #[inline]
+    fn of(packet: &Packet, pair_hash: u64) -> Option<Self> {
+        let (key, side) = FlowKey::of(packet)?;
+        Some(Self { key, side, hash: key.hash(pair_hash) })
+    }
+}
 
 /// A packet with what was found out about it on its way.
 #[derive(Clone, Copy)]
@@ -145,8 +166,38 @@ impl Partition {
 
     /// Takes one packet.
     pub(crate) fn observe(&mut self, cx: &mut Context<'_>, packet: &Packet, pair_hash: u64) {
-        let Some((key, side)) = FlowKey::of(packet) else { return self.take_fragment(cx, packet) };
-        let hash = key.hash(pair_hash);
+        self.take(cx, packet, pair_hash, Sought::of(packet, pair_hash));
+    }
+
+    /// Takes those of a batch of packets that have these numbers, in that order.
+    pub(crate) fn observe_all(&mut self, cx: &mut Context<'_>, packets: &[Routed], numbers: &[u16]) {
+        let mut sought = [None; TOGETHER];
+        for numbers in numbers.chunks(TOGETHER) {
+            for (sought, number) in sought.iter_mut().zip(numbers) {
+                let Routed { hash, packet } = &packets[usize::from(*number)];
+                *sought = Sought::of(packet, *hash);
+            }
+            self.look_ahead(&sought[..numbers.len()]);
+            for (sought, number) in sought.iter().zip(numbers) {
+                let Routed { hash, packet } = &packets[usize::from(*number)];
+                self.take(cx, packet, *hash, *sought);
+            }
+        }
+    }
+
+    /// Reads what the look-ups of some packets will read, and forgets it. No read waits for another, so that they are all
+    /// under way at once.
+    fn look_ahead(&self, sought: &[Option<Sought>]) {
+        let all = || sought.iter().flatten();
+        let mut seen = all().fold(0, |seen, sought| seen ^ self.table.touch(short(sought.hash)));
+        for sought in all() {
+            seen ^= self.table.touch_flow(short(sought.hash)).unwrap_or_else(|| self.pending.touch(sought.hash));
+        }
+        std::hint::black_box(seen);
+    }
+
+    fn take(&mut self, cx: &mut Context<'_>, packet: &Packet, pair_hash: u64, sought: Option<Sought>) {
+        let Some(Sought { key, side, hash }) = sought else { return self.take_fragment(cx, packet) };
         let segment = Segment { packet, key, side, hash, pair_hash, source: 0, place: None };
         match self.table.find(short(hash), &key) {
             Some(id) if !self.is_reborn(id, &segment) => self.in_flow(cx, id, segment),

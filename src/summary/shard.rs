@@ -11,6 +11,7 @@ use crate::origin::Origins;
 use crate::packet::Packet;
 use crate::policy::Policy;
 use crate::summary::hosts::HostBook;
+use crate::summary::order::{MOST_TOGETHER, Order};
 use crate::summary::partition::{Context, Partition};
 use crate::summary::sites::{SiteBook, source_period};
 use crate::summary::{FlowTick, Summary};
@@ -67,6 +68,15 @@ pub struct Memory {
     pub attempts: usize,
     /// What was told of large conversations.
     pub progress: usize,
+}
+
+/// A packet and the hash of its address pair, which chose its partition.
+#[derive(Clone, Copy, Debug)]
+pub struct Routed {
+    /// Hash of the unordered address pair ([`Seed::pair`]).
+    pub hash: u64,
+    /// The packet.
+    pub packet: Packet,
 }
 
 /// No partition here.
@@ -147,6 +157,25 @@ impl Shard {
         let (partitions, mut context) = self.split();
         if let Some(partition) = partitions.get_mut(place) {
             partition.observe(&mut context, packet, pair_hash);
+        }
+    }
+
+    /// Takes packets in the order of arrival, as [`Self::observe`] takes each: the same counts, in less time.
+    ///
+    /// Partitions do not know of each other, so that their packets may be taken one partition after the other: what a
+    /// partition uses with every packet then stays in the first-level cache. And before packets are taken, a few at a
+    /// time, what they will look up in the large tables is read without waiting for the one before: memory answers
+    /// a dozen look-ups in little more than the time of one.
+    pub fn observe_all(&mut self, packets: &[Routed]) {
+        let mut order = Order::default();
+        for packets in packets.chunks(MOST_TOGETHER) {
+            order.sort(packets);
+            let (places, (partitions, mut context)) = (self.places, self.split());
+            for (number, numbers) in order.runs() {
+                if let Some(partition) = partitions.get_mut(usize::from(places[number])) {
+                    partition.observe_all(&mut context, packets, numbers);
+                }
+            }
         }
     }
 
