@@ -37,6 +37,18 @@ impl Bank {
         }
     }
 
+    /// Tells whether there is no evidence at all.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.sums == [0.0; 3]
+    }
+
+    /// Takes a tick in which nothing was counted while there was no evidence, whatever is usual: the same as
+    /// [`Self::observe_count`], which then subtracts from zero. Most countries of most subjects are silent.
+    pub fn rest(&mut self, tick: Tick) {
+        self.zero_at = [tick.next(); 3];
+    }
+
     /// Takes a count of one tick whose mean is at most `mu_hi` by the baseline (Poisson form).
     pub fn observe_count(&mut self, tick: Tick, count: f64, mu_hi: f64, cap: f64) {
         let mu_hi = mu_hi.max(f64::MIN_POSITIVE);
@@ -59,6 +71,9 @@ impl Bank {
     /// Returns the evidence in nats: the logarithm of the mean likelihood ratio of the bank.
     #[must_use]
     pub fn nats(&self) -> f64 {
+        if self.is_at_rest() {
+            return 0.0;
+        }
         let largest = self.sums.iter().copied().fold(0.0, f64::max);
         largest + (self.sums.iter().map(|sum| (sum - largest).exp()).sum::<f64>() / 3.0).ln().max(-largest)
     }
@@ -133,6 +148,17 @@ mod tests {
             bank.observe_count(tick, count, 10.0, STEP_CAP);
         });
         assert!(length >= 6.0_f64.exp(), "mean run length {length}");
+    }
+
+    #[test]
+    fn a_silent_tick_at_rest_is_a_count_of_zero() {
+        for usual in [0.0, 1e-300, 5.0, f64::INFINITY, f64::NAN] {
+            let (mut counted, mut rested) = (Bank::default(), Bank::default());
+            counted.observe_count(Tick::new(7), 0.0, usual, STEP_CAP);
+            rested.rest(Tick::new(7));
+            assert_eq!(format!("{counted:?}"), format!("{rested:?}"));
+            assert!(rested.is_at_rest() && rested.nats() == 0.0);
+        }
     }
 
     #[test]

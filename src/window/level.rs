@@ -90,17 +90,34 @@ impl Default for Terms {
 struct Samples {
     values: Vec<f32>,
     next: usize,
+    /// Median and spread, while nothing has changed them.
+    middle: Option<(f64, f64)>,
 }
 
 impl Samples {
     #[expect(clippy::cast_possible_truncation, reason = "seven digits are plenty for a median")]
     fn push(&mut self, value: f64) {
+        let value = value as f32;
         if self.values.len() < KEPT {
-            self.values.push(value as f32);
+            self.values.push(value);
+            // One more in the middle leaves the middle where it is, and no spread where there was none.
+            self.middle = self.middle.filter(|middle| *middle == (f64::from(value), 0.0));
         } else {
-            self.values[self.next] = value as f32;
+            let before = std::mem::replace(&mut self.values[self.next], value);
             self.next = (self.next + 1) % KEPT;
+            self.middle = self.middle.filter(|_| before.to_bits() == value.to_bits());
         }
+    }
+
+    /// Returns [`median_and_spread()`]; most samples are those of silent countries, all alike, and change neither.
+    fn middle(&mut self) -> (f64, f64) {
+        *self.middle.get_or_insert_with(|| median_and_spread(&self.values))
+    }
+
+    /// Adds to every sample.
+    fn shift(&mut self, by: f32) {
+        self.values.iter_mut().for_each(|value| *value += by);
+        self.middle = None;
     }
 
     /// Returns the newest `count` samples, or what there is of them, oldest first.
@@ -133,7 +150,7 @@ impl Level {
         let y = logarithm(rate, seconds);
         self.samples.push(y);
         self.seen += 1;
-        let (median, sigma) = median_and_spread(&self.samples.values);
+        let (median, sigma) = self.samples.middle();
         self.sigma = sigma.max(SIGMA_FLOOR);
         let gain = weight * (1.0 - 0.5_f64.powf(1.0 / HALF_LIFE));
         if self.seen <= KEPT {
@@ -192,7 +209,7 @@ impl Level {
         }
         let by = part * (median_and_spread(&aside).0 - self.log_usual());
         self.level += by;
-        self.samples.values.iter_mut().for_each(|y| *y += by as f32);
+        self.samples.shift(by as f32);
         if let Some(season) = &mut self.season {
             season.shift(by);
         }
@@ -236,6 +253,12 @@ impl Level {
         Some(envelope.max(peak.unwrap_or(0.0)) * self.terms.times)
     }
 
+    /// Tells whether there is an envelope.
+    #[must_use]
+    pub fn has_envelope(&self) -> bool {
+        self.seen >= ARMED_AFTER || self.terms.peak > 0.0 && self.phase() <= Phase::Cold
+    }
+
     /// Returns the envelope as it is once an hour is known, also before: for what is said and never alarms.
     #[must_use]
     pub fn narrow_envelope(&self, floor: f64) -> Option<f64> {
@@ -276,7 +299,7 @@ impl ShareLevel {
         }
         self.samples.push(share);
         self.seen += 1;
-        (self.median, self.sigma) = median_and_spread(&self.samples.values);
+        (self.median, self.sigma) = self.samples.middle();
     }
 
     /// Tells whether 180 s of samples are known.
@@ -351,6 +374,20 @@ mod tests {
         let usual = level.usual().unwrap();
         assert!((usual - 100.05).abs() < 0.1, "{usual}");
         assert!(level.envelope(20.0).unwrap() >= 130.0);
+    }
+
+    #[test]
+    fn the_middle_is_that_of_the_samples_whatever_came() {
+        let mut samples = Samples::default();
+        let runs = [(0.0, 50), (1.0, 3), (0.0, 700), (2.0, 2), (0.0, 400), (-1.0, 300), (0.0, 200), (0.5, 800)];
+        for (value, count) in runs {
+            for n in 0..count {
+                samples.push(if n % 97 == 96 { 7.0 } else { value });
+                assert_eq!(samples.middle(), median_and_spread(&samples.values));
+            }
+            samples.shift(0.25);
+            assert_eq!(samples.middle(), median_and_spread(&samples.values));
+        }
     }
 
     #[test]

@@ -21,6 +21,10 @@ impl<const N: usize> Default for Ring<N> {
 impl<const N: usize> Ring<N> {
     /// Takes the newest value; the oldest leaves.
     pub fn push(&mut self, value: u64) {
+        if value == 0 && self.sum == 0 && self.filled == N {
+            // Nothing but zeros, and one more: wherever the next value goes, the window is the same.
+            return;
+        }
         self.sum = self.sum - self.values[self.next] + value;
         self.values[self.next] = value;
         self.next = (self.next + 1) % N;

@@ -27,7 +27,11 @@ impl RateSeries {
     /// evidence of this tick in nats.
     pub fn observe(&mut self, tick: Tick, count: u64, floor: f64, cap: f64) {
         self.window.push(count);
-        if let Some(envelope) = self.level.envelope(floor) {
+        if count == 0 && self.bank.is_at_rest() {
+            if self.level.has_envelope() {
+                self.bank.rest(tick);
+            }
+        } else if let Some(envelope) = self.level.envelope(floor) {
             self.bank.observe_count(tick, count as f64, envelope / TICKS_PER_SECOND as f64, cap);
         }
     }

@@ -20,6 +20,11 @@ impl Shift {
     /// for [`RateSeries::observe`].
     pub fn observe(&mut self, tick: Tick, part: f64, whole: f64, raw: f64, floor: f64, cap: f64) {
         self.rate.observe(tick, super::whole(part), floor, cap);
+        if whole <= 0.0 {
+            // Nothing to take a share of, and nothing is tested.
+            self.share.observe(tick, part, whole, raw, None, cap);
+            return;
+        }
         let (dispersion, slow) = self.dispersion();
         let envelope = self.share.level().log_envelope(slow);
         self.share.observe(tick, part, whole, raw / dispersion, envelope, cap);

@@ -279,6 +279,9 @@ impl Sources {
 
     /// Takes the stack, as time to live and window of a first SYN, that a source was seen with.
     pub fn note_stack(&mut self, seed: Seed, source: Address, ttl: u8, window: u16) {
+        if self.entries.is_empty() {
+            return;
+        }
         if let Some(source) = self.entries.get_mut(&mix(seed.address(source), CHOICE)) {
             source.stacks |= 1 << (mix(seed.0[1], u64::from(ttl) << 16 | u64::from(window)) % 64);
         }

@@ -100,7 +100,7 @@ impl ShareLevel {
 /// Takes samples, oldest first.
 fn samples(kept: &[f32], range: std::ops::RangeInclusive<f32>) -> Option<Samples> {
     let fine = kept.len() <= KEPT && kept.iter().all(|sample| range.contains(sample));
-    fine.then(|| Samples { values: kept.to_vec(), next: 0 })
+    fine.then(|| Samples { values: kept.to_vec(), ..Samples::default() })
 }
 
 #[cfg(test)]
