@@ -91,6 +91,9 @@ impl HeavyDestinations {
 
     /// Writes the counters of the tick and begins the next one.
     pub(crate) fn close(&mut self, candidates: &mut Vec<Candidate>) {
+        if self.counters.is_empty() && self.taken == 0 {
+            return;
+        }
         self.rows.fill(EMPTY);
         for Counter { address, packets, bytes, strays } in self.counters.drain(..) {
             let packets = packets - self.taken;

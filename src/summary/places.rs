@@ -183,6 +183,9 @@ impl Places {
     ///
     /// `taken` of `capacity` places of the sampler are in use, and with `pressed` some first SYNs found none.
     pub(crate) fn close(&mut self, taken: usize, capacity: usize, pressed: bool, hosts: &mut HostBook) -> u8 {
+        if self.taken == 0 {
+            return 0;
+        }
         let contenders = self.places.iter().filter(|place| place.used && place.offered > 0).count().max(1);
         // Half of the sampler is what all contenders together may take in the long run.
         let share = u64::try_from(capacity / 2 / contenders).unwrap_or(1).max(1);
