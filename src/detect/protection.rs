@@ -4,7 +4,8 @@
 //! public ones, or, at once, any destination of at least 500 packets a second; at most 256. Home is the country of most
 //! verified clients, decided once, 180 s after the first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use crate::address::Address;
@@ -39,10 +40,11 @@ struct Candidate {
 /// Learns the protected hosts.
 #[derive(Debug, Default)]
 pub struct Protection {
-    candidates: BTreeMap<Address, Candidate>,
-    /// The candidates by when they were last seen: to look for the oldest among all of them took nine tenths of a replay
-    /// in which thousands of destinations pass by.
-    by_age: BTreeSet<(Tick, Address)>,
+    /// Looked up by address, never walked in its order.
+    candidates: HashMap<Address, Candidate>,
+    /// When each candidate was seen, the oldest first: to look for the oldest among all of them took nine tenths of a
+    /// replay in which thousands of destinations pass by. What was seen again since is skipped.
+    by_age: BinaryHeap<Reverse<(Tick, Address)>>,
     learned: Vec<Address>,
 }
 
@@ -101,18 +103,33 @@ impl Protection {
 
     /// Returns a destination's candidate, replacing the one longest unseen when there are too many.
     fn candidate(&mut self, tick: Tick, address: Address) -> &mut Candidate {
-        let known = self.candidates.contains_key(&address);
-        if !known && self.candidates.len() >= MOST_CANDIDATES {
-            let oldest = self.by_age.pop_first();
-            oldest.map(|(_, address)| self.candidates.remove(&address));
+        let seen = self.candidates.get(&address).map(|candidate| candidate.last_seen);
+        if seen.is_none() && self.candidates.len() >= MOST_CANDIDATES {
+            self.give_up_the_oldest();
+        }
+        if seen != Some(tick) {
+            self.note_age(tick, address);
         }
         let candidate = self.candidates.entry(address).or_default();
-        if !known || candidate.last_seen != tick {
-            self.by_age.remove(&(candidate.last_seen, address));
-            self.by_age.insert((tick, address));
-        }
         candidate.last_seen = tick;
         candidate
+    }
+
+    fn give_up_the_oldest(&mut self) {
+        while let Some(Reverse((tick, address))) = self.by_age.pop() {
+            if self.candidates.get(&address).is_some_and(|candidate| candidate.last_seen == tick) {
+                self.candidates.remove(&address);
+                return;
+            }
+        }
+    }
+
+    fn note_age(&mut self, tick: Tick, address: Address) {
+        if self.by_age.len() >= 4 * MOST_CANDIDATES {
+            let ages = self.candidates.iter().map(|(address, candidate)| Reverse((candidate.last_seen, *address)));
+            self.by_age = ages.collect();
+        }
+        self.by_age.push(Reverse((tick, address)));
     }
 
     fn learn(&mut self, address: Address) {
@@ -263,14 +280,25 @@ mod tests {
         let mut protection = Protection::default();
         let address = |n: u32| Address::v4((0x0100_0000 + n).to_be_bytes());
         let most = u32::try_from(MOST_CANDIDATES).unwrap();
-        (0..most).for_each(|n| drop(protection.candidate(Tick::new(u64::from(n / 1_000)), address(n)).second));
+        for n in 0..most {
+            protection.candidate(Tick::new(u64::from(n / 1_000)), address(n));
+        }
         protection.candidate(Tick::new(9), address(0));
         protection.candidate(Tick::new(10), address(most));
         protection.candidate(Tick::new(10), address(most + 1));
         let gone: Vec<u32> = (0..most + 2).filter(|n| !protection.candidates.contains_key(&address(*n))).collect();
         assert_eq!(gone, [1, 2]);
-        let ages: Vec<_> = protection.candidates.iter().map(|(address, seen)| (seen.last_seen, *address)).collect();
-        assert_eq!(protection.by_age, ages.into_iter().collect());
+        for tick in 11..40 {
+            protection.candidate(Tick::new(tick), address(most));
+        }
+        // Long enough for outdated ages to be thrown out.
+        for n in 0..8 * most {
+            protection.candidate(Tick::new(40 + u64::from(n / most)), address(n % most));
+        }
+        assert_eq!(protection.candidates.len(), MOST_CANDIDATES);
+        assert!(protection.by_age.len() <= 4 * MOST_CANDIDATES);
+        // All were seen again but this one, which is the oldest therefore.
+        assert!(!protection.candidates.contains_key(&address(most + 1)));
     }
 
     #[test]
