@@ -6,13 +6,13 @@ set -eu
 
 # libpcap's header and library to link against; a C compiler for zstd.
 build="gcc make libpcap-dev pkg-config"
-# What tests compare with (tshark and its capinfos, tcpdump, Prometheus), send with (tcpreplay, hping3) and build
-# networks of (iproute2).
-test="tshark tcpdump tcpreplay hping3 prometheus iproute2"
+# What tests compare with (tshark and its capinfos, tcpdump, Prometheus), send with (tcpreplay, hping3), build networks
+# of (iproute2) and look at pages with (chromium).
+test="tshark tcpdump tcpreplay hping3 prometheus iproute2 chromium"
 
 case "${1:-}" in
 build) packages=$build programs="cc make" ;;
-test) packages="$build $test" programs="cc make tshark capinfos tcpdump tcpreplay hping3 prometheus promtool ip" ;;
+test) packages="$build $test" programs="cc make tshark capinfos tcpdump tcpreplay hping3 prometheus promtool ip chromium" ;;
 *) echo "usage: scripts/need.sh build|test" >&2; exit 2 ;;
 esac
 

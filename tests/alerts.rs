@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use vigie::address::Prefix;
+use vigie::alert::text::Language;
 use vigie::alert::{Alert, Book, Event, Settings};
 use vigie::detect::finding::{Caveat, Figure, FigureName, Finding, OriginShare, SourceShare, Target};
 use vigie::kind::{AlertKind, Severity, Verdict};
@@ -106,7 +107,7 @@ fn short_life(finding: Finding) -> Vec<Alert> {
 
 #[test]
 fn every_kind_and_verdict_has_a_sentence_that_an_official_can_read() {
-    let mut sentences = String::new();
+    let (mut sentences, mut french) = (String::new(), String::new());
     for kind in AlertKind::ALL {
         for verdict in Verdict::ALL.iter().filter(|verdict| can_be(*kind, **verdict)) {
             let finding = Finding {
@@ -129,10 +130,15 @@ fn every_kind_and_verdict_has_a_sentence_that_an_official_can_read() {
                 assert!(!claims || *verdict == Verdict::Attack, "{}", line.why);
                 assert_eq!(line.why.contains("consistent with"), *verdict == Verdict::Suspicion, "{}", line.why);
                 sentences += &format!("{kind} {verdict} {}: {}\n", line.event, line.why);
+                let why = Language::French.why(&line);
+                assert!(why.split_whitespace().count() <= 75 && why.ends_with('.') && !why.contains('{'), "{why}");
+                assert_eq!(why.contains("compatible avec"), *verdict == Verdict::Suspicion, "{why}");
+                french += &format!("{kind} {verdict} {}: {why}\n", line.event);
             }
         }
     }
     insta::assert_snapshot!(sentences);
+    insta::assert_snapshot!("the_same_in_french", french);
 }
 
 /// Whether detectors can hold a kind to be this: floods are judged, hints stay hints.
@@ -175,13 +181,18 @@ fn every_figure_and_caveat_becomes_a_sentence() {
         caveats: Caveat::ALL.to_vec(),
         ..flood(2.0)
     };
-    let evidence = &short_life(all)[0].evidence;
+    let line = &short_life(all)[0];
+    let evidence = &line.evidence;
     // The share of known visitors stands in the sentence of the new ones, that of a reflector in the sentence of its port,
     // how even and how long a beacon is in those of its interval and number;
     // the origins have one of their own.
     assert_eq!(evidence.len(), FigureName::ALL.len() - 4 + Caveat::ALL.len() + 1);
     assert!(evidence.iter().all(|sentence| sentence.ends_with('.')));
     insta::assert_snapshot!(evidence.join("\n"));
+    let french = Language::French.evidence(line);
+    assert_eq!(french.len(), evidence.len(), "every language says the same things");
+    assert!(french.iter().zip(evidence).all(|(french, english)| french.ends_with('.') && french != english));
+    insta::assert_snapshot!("every_figure_and_caveat_in_french", french.join("\n"));
 }
 
 #[test]

@@ -26,7 +26,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("detect", &["window", "summary", "origin", "state"]),
     ("alert", &["detect"]),
     ("doctor", &["decode", "source"]),
-    ("export", &["alert", "detect", "flow"]),
+    ("export", &["alert", "detect", "flow", "report", "summary"]),
     ("metrics", &["decode", "detect", "flow", "summary", "source"]),
     ("report", &["alert", "detect", "decode"]),
     ("scenario", &["decode", "source"]),

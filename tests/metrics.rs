@@ -9,18 +9,19 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use vigie::alert::{self, Alert};
 use vigie::capture::Accounting;
 use vigie::country::Country;
 use vigie::decode::DropReason;
 use vigie::detect::engine::{Score, TickOutput};
 use vigie::export::board::{Board, Status};
 use vigie::export::http::{HttpError, Server, serve};
-use vigie::kind::{AlertKind, Severity};
+use vigie::kind::{AlertKind, Severity, Verdict};
 use vigie::metrics::{DeliveryOutcome, MemoryPart, Metrics, Queue, Stage};
 use vigie::policy::{Policy, Site, SiteId};
 use vigie::source::CaptureDrops;
 use vigie::summary::{FlowTick, HostTick, OriginTick, SOURCE_PRECISION, SiteTick, Summary, Volume};
-use vigie::time::Tick;
+use vigie::time::{Tick, Timestamp};
 
 /// CONTRACT 3: the families that must exist.
 const CONTRACT: [&str; 22] = [
@@ -345,8 +346,11 @@ fn health_and_readiness_follow_the_run() {
 fn alerts_and_status_are_json_and_the_page_is_html() {
     let (server, board) = endpoint();
     board.publish(Status::new(&books(100), &school()));
-    board.show_alert("1", r#"{"id":"1","severity":"critical","kind":"syn_flood","why":"a flood"}"#, false);
-    board.show_alert("0", r#"{"id":"0","severity":"info"}"#, true);
+    let lines = alert::sample(AlertKind::SynFlood, Verdict::Attack, "ecole", Timestamp::from_secs(1_617_699_600));
+    let closed = lines.last().unwrap();
+    board.show_alert(closed, &closed.to_json().unwrap());
+    let open = Alert { id: "open".to_owned(), ..lines[0].clone() };
+    board.show_alert(&open, &open.to_json().unwrap());
     let json = |path: &str| -> serde_json::Value {
         let answer = http::get(server.address(), path, "").unwrap();
         assert!(answer.head.contains("content-type: application/json\n"), "{}", answer.head);
@@ -354,7 +358,7 @@ fn alerts_and_status_are_json_and_the_page_is_html() {
     };
     let alerts = json("/api/v1/alerts");
     assert_eq!(alerts.pointer("/open/0/kind").unwrap(), "syn_flood");
-    assert_eq!(alerts.pointer("/closed/0/id").unwrap(), "0");
+    assert_eq!(alerts.pointer("/closed/0/id").unwrap(), &closed.id);
     let status = json("/api/v1/status");
     assert_eq!(status["schema"], "vigie.status/1");
     assert_eq!(status["phase"], "running");
@@ -364,7 +368,10 @@ fn alerts_and_status_are_json_and_the_page_is_html() {
     assert_eq!(status["packets"].as_u64().unwrap(), status["processed"].as_u64().unwrap() + discarded + dropped);
     let page = http::get(server.address(), "/", "").unwrap();
     assert!(page.head.contains("content-type: text/html; charset=utf-8\n"), "{}", page.head);
-    assert!(page.body.contains("1 critical, 0 warning") && page.body.contains("a flood"), "{}", page.body);
+    assert!(page.body.contains("<article id=\"open\"") && page.body.contains("SYN flood"), "{}", page.body);
+    assert!(page.head.contains("script-src 'self';") && page.head.contains("default-src 'none';"), "{}", page.head);
+    let script = http::get(server.address(), "/live.js", "").unwrap();
+    assert!(script.head.contains("content-type: text/javascript; charset=utf-8\n"), "{}", script.head);
 }
 
 #[test]

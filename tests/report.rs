@@ -1,5 +1,8 @@
 //! What a run leaves behind, read as people read it: the terminal summary, the JSON object and the page.
 
+mod browser;
+mod http;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -378,6 +381,57 @@ fn the_page_says_what_an_official_asks() {
     ] {
         assert!(page.contains(sentence), "missing: {sentence}");
     }
+}
+
+/// The text of a page without capture filters, up to its last part, which has names of settings.
+fn read(page: &str) -> String {
+    let body = page.split_once("</style>").map_or(page, |(_, body)| body);
+    let body = body.split("<section class=\"capture\"").next().unwrap();
+    let parts = body.split('<').filter(|part| !part.starts_with("code>")).filter_map(|part| part.split_once('>'));
+    parts.map(|(_, text)| format!("{text} ")).collect()
+}
+
+#[test]
+fn the_page_in_french_is_french_throughout() {
+    let page = html::page(&launch_morning(), Language::French);
+    check_nesting(&page.replace("</main></body></html>", "</main></body>"));
+    for sentence in [
+        "Les deux : de vrais utilisateurs ont surchargé le service, et il a été attaqué",
+        "<b>12 min (09:38\u{2060}-\u{2060}09:50):</b> Une attaque a perturbé le service. Sans elle",
+        "étaient falsifiés : leur origine ne peut être attribuée à aucun pays.",
+        "Ce que les données ne peuvent dire",
+        "91 ± 1\u{202f}% des ouvertures de nouveaux visiteurs",
+    ] {
+        assert!(page.contains(sentence), "missing: {sentence}");
+    }
+    for report in [launch_morning(), nothing()] {
+        // What the table of countries calls itself is its own affair, and so is what the system said.
+        let text = read(&html::page(&report, Language::French)).replace(&report.geo, "");
+        let text = report.faults.iter().fold(text, |text, fault| text.replace(fault, ""));
+        for english in [" the ", " of ", " and ", " was ", " were ", " is ", " no ", " by "] {
+            assert!(!text.contains(english), "English:{english}in {text}");
+        }
+    }
+}
+
+#[test]
+fn the_page_is_as_wide_as_its_window_and_prints() {
+    let Some(mut browser) = browser::Browser::start() else { return };
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    for language in Language::ALL {
+        let file = folder.join(format!("launch-morning-{}.html", language.code()));
+        write_whole(&file, &html::page(&launch_morning(), *language)).unwrap();
+        browser.open(&format!("file://{}", file.display()));
+        for (scheme, width) in [("light", 1_280), ("dark", 380)] {
+            browser.look(width, scheme);
+            let overflow = browser.value("document.documentElement.scrollWidth - innerWidth").as_i64().unwrap();
+            assert!(overflow <= 0, "{} is wider than {width} pixels", language.code());
+            browser.picture(&file.with_extension(format!("{scheme}.png")));
+        }
+        let printed = browser.call("Page.printToPDF", serde_json::json!({"printBackground": true}));
+        assert!(printed["data"].as_str().unwrap().len() > 20_000, "nothing is printed");
+    }
+    assert_eq!(browser.complaints, [] as [String; 0]);
 }
 
 #[test]

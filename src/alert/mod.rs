@@ -11,7 +11,9 @@ mod incident;
 mod life;
 pub mod line;
 pub mod number;
+mod sample;
 pub mod text;
 
 pub use book::{Book, Settings};
 pub use line::{Alert, Event};
+pub use sample::sample;

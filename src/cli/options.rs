@@ -50,6 +50,10 @@ pub(super) struct Options {
     #[arg(long, value_name = "FORMAT", help_heading = "Results")]
     format: Option<String>,
 
+    /// Language of the report and the live page: en or fr [default: en].
+    #[arg(long, value_name = "LANG", help_heading = "Results")]
+    lang: Option<String>,
+
     /// Exit with 1 if a warning or critical alert opened.
     #[arg(long, help_heading = "Results")]
     fail_on_alert: bool,
@@ -92,6 +96,7 @@ impl Options {
             ("flows", "--flows", &self.flows),
             ("metrics", "--metrics", &self.metrics),
             ("format", "--format", &self.format),
+            ("lang", "--lang", &self.lang),
             ("threads", "--threads", &self.threads),
             ("state", "--state", &self.state),
             ("seed_file", "--seed-file", &self.seed_file),

@@ -14,7 +14,6 @@ use super::outputs::Outputs;
 use super::status::Status;
 use super::terminal::{Stream, complain};
 use super::{Exit, Verbosity};
-use crate::alert::text::Language;
 use crate::config::{Config, Endpoint, Format};
 use crate::export::SinkError;
 use crate::export::board::Board;
@@ -210,7 +209,7 @@ impl Session {
 
     fn write_report(&self, report: &RunReport) -> anyhow::Result<()> {
         let Some(path) = &self.config.report else { return Ok(()) };
-        report::write::write_whole(path, &report::html::page(report, Language::English))?;
+        report::write::write_whole(path, &report::html::page(report, self.config.lang))?;
         Ok(())
     }
 
@@ -241,7 +240,8 @@ fn serve(config: &Config, mode: Mode) -> anyhow::Result<Option<Served>> {
     };
     let Endpoint::At(address) = endpoint else { return Ok(None) };
     let metrics = Arc::new(Metrics::new());
-    let board = Arc::new(Board::new(Arc::clone(&metrics), (mode == Mode::Watch).then_some(STALL)));
+    let stall = (mode == Mode::Watch).then_some(STALL);
+    let board = Arc::new(Board::new(Arc::clone(&metrics), stall).in_language(config.lang));
     let server = http::serve(address, Arc::clone(&board))?;
     tracing::info!(address = %server.address(), "serving metrics");
     Ok(Some(Served { _server: server, board, metrics }))

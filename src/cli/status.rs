@@ -24,6 +24,7 @@ pub(super) struct Status {
     live: bool,
     /// The last minute of each site.
     minutes: Vec<MinuteVerdict>,
+    lag: Option<Duration>,
     published: bool,
 }
 
@@ -31,7 +32,7 @@ impl Status {
     /// Names the sources, so that their series exist from the start.
     pub(super) fn new(metrics: Arc<Metrics>, board: Arc<Board>, sources: Vec<String>, live: bool) -> Self {
         sources.iter().for_each(|source| metrics.add_source(source));
-        Self { metrics, board, sources, live, minutes: Vec::new(), published: false }
+        Self { metrics, board, sources, live, minutes: Vec::new(), lag: None, published: false }
     }
 
     /// Returns the metrics.
@@ -46,9 +47,14 @@ impl Status {
             self.metrics.record_capture(&source, &books);
         }
         self.metrics.record_tick(tick.policy, tick.summary, tick.output);
-        if self.live {
-            self.metrics.set_clock_lag(behind(tick.summary.tick.end()));
+        self.lag = self.live.then(|| behind(tick.summary.tick.end()));
+        if let Some(lag) = self.lag {
+            self.metrics.set_clock_lag(lag);
         }
+        let output = tick.output;
+        self.board.with_hour(|hour| {
+            hour.observe(tick.policy, tick.summary, tick.capture, &output.minutes, &output.usual);
+        });
         for minute in &tick.output.minutes {
             self.minutes.retain(|known| known.site != minute.site);
             self.minutes.push(minute.clone());
@@ -68,7 +74,7 @@ impl Status {
     pub(super) fn alert(&self, alert: &Alert, line: &str) {
         let closes = alert.event == Event::Close;
         self.metrics.record_alert(&alert.id, alert.kind, alert.severity, closes);
-        self.board.show_alert(&alert.id, line, closes);
+        self.board.show_alert(alert, line);
     }
 
     /// Joins the books of sources that share a name: the sockets of one interface.
@@ -92,6 +98,7 @@ impl Status {
             home: Some(tick.home.clone()),
             detectors: tick.armed.to_vec(),
             minutes: self.minutes.clone(),
+            lag_seconds: self.lag.map(|lag| lag.as_secs_f64()),
             ..board::Status::new(&sum, tick.policy)
         });
     }

@@ -8,6 +8,7 @@ use super::countries::Assigned;
 use super::schedule::EventEntry;
 use super::sites::{Protected, SiteEntry};
 use super::value::{Complaints, Item, Value};
+use super::words::LANGUAGES;
 use super::{Config, Endpoint, Format, Overseas, Speed};
 use crate::address::Prefix;
 use crate::country::Country;
@@ -284,6 +285,12 @@ pub(super) const KEYS: &[Key] = &[
         variable: Some("VIGIE_FORMAT"),
         set: |config, item, complaints| set(&mut config.format, item.as_word(Format::WORDS, complaints)),
         show: |config| Format::WORDS.iter().find(|(_, format)| *format == config.format).map(|(word, _)| quote(word)),
+    },
+    Key {
+        name: "lang",
+        variable: Some("VIGIE_LANG"),
+        set: |config, item, complaints| set(&mut config.lang, item.as_word(LANGUAGES, complaints)),
+        show: |config| Some(quote(config.lang.code())),
     },
     Key {
         name: "fail_on_alert",

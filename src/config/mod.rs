@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use crate::address::Prefix;
 use crate::alert;
+use crate::alert::text::Language;
 use crate::country::Country;
 use crate::flow::Timeouts;
 use crate::policy::Site;
@@ -100,6 +101,8 @@ pub struct Config {
     pub speed: Speed,
     /// What is printed at the end.
     pub format: Format,
+    /// In which language the report and the live page are written.
+    pub lang: Language,
     /// Whether a warning or critical alert makes the exit code 1.
     pub fail_on_alert: bool,
     /// Capture ring of each interface, in MiB.
@@ -303,6 +306,7 @@ impl Default for Config {
             alert: alert::Settings::default(),
             speed: Speed::Max,
             format: Format::Text,
+            lang: Language::English,
             fail_on_alert: false,
             ring_size_mib: crate::source::live::Settings::default().ring_bytes >> 20,
             seed_file: None,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
+use crate::alert::text::Language;
 use crate::country::Country;
 
 /// What is printed at the end of a run.
@@ -20,6 +21,9 @@ impl Format {
     /// The words and what they mean.
     pub const WORDS: &'static [(&'static str, Self)] = &[("text", Self::Text), ("json", Self::Json)];
 }
+
+/// The languages of pages and reports.
+pub(super) const LANGUAGES: &[(&str, Language)] = &[("en", Language::English), ("fr", Language::French)];
 
 /// Which overseas codes belong to a home country: France's GP, RE and others, Morocco's EH (DETECTION 0.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

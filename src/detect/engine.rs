@@ -24,6 +24,7 @@ use crate::detect::protection::{HomeFinder, Protection};
 use crate::detect::sensor_blind::SensorBlind;
 use crate::detect::sources::{self, Sources};
 use crate::detect::tally;
+use crate::detect::usual::{self, SiteUsual};
 use crate::detect::view::View;
 use crate::detect::watched::{Watched, WatchedSite, judge};
 use crate::hash::Seed;
@@ -132,6 +133,8 @@ pub struct TickOutput {
     pub scores: Vec<Score>,
     /// How known the baseline of each site is, 0 to 3; filled in every ten seconds.
     pub phases: Vec<(Arc<str>, u8)>,
+    /// What is usual of each site; filled in every ten seconds.
+    pub usual: Vec<SiteUsual>,
 }
 
 /// All windows and detectors of a run. One thread; floats begin here.
@@ -761,6 +764,7 @@ impl Engine {
             self.outlooks.borrow(self.hosts.values());
             let sites = self.sites.values().map(|site| &site.watched);
             self.output.phases = outlook::phases(&self.policy, self.hosts.values(), sites);
+            self.output.usual = usual::of_sites(&self.policy, self.hosts.values());
         }
         for (index, watched) in
             self.hosts.values_mut().chain(self.sites.values_mut().map(|site| &mut site.watched)).enumerate()

@@ -40,5 +40,6 @@ pub mod syn_flood;
 pub mod tally;
 pub mod tcp_flag_flood;
 pub mod udp_flood;
+pub mod usual;
 pub mod view;
 mod watched;

@@ -1,7 +1,7 @@
 //! What a run shows of itself: one shared board, written once a tick, read by the HTTP endpoint.
 //!
-//! Alerts are kept as the lines that were written, the latest of each. Readers take a copy of pointers under a short
-//! lock, so that a slow reader never holds up a tick.
+//! Alerts are kept as they were written, the latest line of each. Readers take a copy of pointers under a short lock, so
+//! that a slow reader never holds up a tick; what the charts show is summed up under a lock of its own.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -9,9 +9,12 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::alert::text::Language;
+use crate::alert::{Alert, Event};
 use crate::capture::Accounting;
 use crate::detect::engine::{Armed, Home};
 use crate::detect::minute::MinuteVerdict;
+use crate::export::hour::Hour;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::time::Timestamp;
@@ -55,6 +58,8 @@ pub struct Status {
     pub detectors: Vec<Armed>,
     /// The last full minute of each site.
     pub minutes: Vec<MinuteVerdict>,
+    /// How far packet time lies behind the wall clock, in seconds; `null` for recorded traffic.
+    pub lag_seconds: Option<f64>,
 }
 
 impl Status {
@@ -78,6 +83,7 @@ impl Status {
             home: None,
             detectors: Vec::new(),
             minutes: Vec::new(),
+            lag_seconds: None,
         }
     }
 }
@@ -97,9 +103,11 @@ pub enum Phase {
 
 /// One alert, by its latest line.
 #[derive(Clone, Debug)]
-struct Shown {
-    id: String,
-    line: Arc<str>,
+pub struct Shown {
+    /// The line as it was written.
+    pub line: Arc<str>,
+    /// The same with the figures behind its sentences, for pages in other languages.
+    pub alert: Arc<Alert>,
 }
 
 #[derive(Debug)]
@@ -115,8 +123,10 @@ struct Inside {
 #[derive(Debug)]
 pub struct Board {
     metrics: Arc<Metrics>,
+    language: Language,
     stall: Option<Duration>,
     inside: RwLock<Inside>,
+    hour: RwLock<Hour>,
 }
 
 /// What a reader sees: the board at one moment.
@@ -126,10 +136,10 @@ pub struct Sight {
     pub phase: Phase,
     /// The status, once there is one.
     pub status: Option<Arc<Status>>,
-    /// Latest lines of open alerts, in the order they opened.
-    pub open: Vec<Arc<str>>,
-    /// Last lines of closed alerts, the latest first.
-    pub closed: Vec<Arc<str>>,
+    /// Open alerts, in the order they opened.
+    pub open: Vec<Shown>,
+    /// Closed alerts, the latest first.
+    pub closed: Vec<Shown>,
     /// Nothing was published for so long that the run is held to be stuck.
     pub stalled: Option<Duration>,
 }
@@ -146,7 +156,19 @@ impl Board {
             closed: VecDeque::new(),
             published: now(),
         };
-        Self { metrics, stall, inside: RwLock::new(inside) }
+        Self { metrics, language: Language::default(), stall, inside: RwLock::new(inside), hour: RwLock::default() }
+    }
+
+    /// Shows pages in a language, where a reader asks for none.
+    #[must_use]
+    pub fn in_language(self, language: Language) -> Self {
+        Self { language, ..self }
+    }
+
+    /// Returns the language in which pages are shown.
+    #[must_use]
+    pub const fn language(&self) -> Language {
+        self.language
     }
 
     /// Returns the metrics of the run.
@@ -165,25 +187,30 @@ impl Board {
         }
     }
 
-    /// Shows an alert's latest line; with `closes`, its last one.
-    pub fn show_alert(&self, id: &str, line: &str, closes: bool) {
-        let line: Arc<str> = line.into();
+    /// Shows an alert's latest line.
+    pub fn show_alert(&self, alert: &Alert, line: &str) {
+        let shown = Shown { line: line.into(), alert: Arc::new(alert.clone()) };
         let mut inside = self.write();
-        let place = inside.open.iter().position(|shown| shown.id == id);
-        let shown = match place {
-            Some(place) if closes => Shown { line, ..inside.open.remove(place) },
-            Some(place) => {
-                inside.open[place].line = line;
-                return;
-            }
-            None => Shown { id: id.to_owned(), line },
-        };
-        if closes {
+        let place = inside.open.iter().position(|open| open.alert.id == alert.id);
+        if alert.event == Event::Close {
+            place.map(|place| inside.open.remove(place));
             inside.closed.push_front(shown);
             inside.closed.truncate(CLOSED_ALERTS);
+        } else if let Some(place) = place {
+            inside.open[place] = shown;
         } else {
             inside.open.push(shown);
         }
+    }
+
+    /// Lets the last hour go on. Nothing but sums may be made while it is held.
+    pub fn with_hour<T>(&self, go_on: impl FnOnce(&mut Hour) -> T) -> T {
+        go_on(&mut self.hour.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the last hour. The next tick waits for it, so nothing but sums may be made while it is held.
+    pub fn of_hour<T>(&self, read: impl FnOnce(&Hour) -> T) -> T {
+        read(&self.hour.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The run ended as it should.
@@ -201,12 +228,11 @@ impl Board {
     pub fn see(&self) -> Sight {
         let inside = self.read();
         let idle = now().saturating_duration_since(inside.published);
-        let lines = |shown: &Shown| Arc::clone(&shown.line);
         Sight {
             phase: inside.phase.clone(),
             status: inside.status.clone(),
-            open: inside.open.iter().map(lines).collect(),
-            closed: inside.closed.iter().map(lines).collect(),
+            open: inside.open.clone(),
+            closed: inside.closed.iter().cloned().collect(),
             stalled: self.stall.filter(|stall| inside.phase == Phase::Running && idle > *stall).map(|_| idle),
         }
     }
@@ -232,23 +258,30 @@ fn now() -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::sample;
+    use crate::kind::{AlertKind, Verdict};
 
     fn board(stall: Option<Duration>) -> Board {
         Board::new(Arc::new(Metrics::new()), stall)
     }
 
-    fn lines(lines: &[Arc<str>]) -> Vec<&str> {
-        lines.iter().map(|line| &**line).collect()
+    fn lines(shown: &[Shown]) -> Vec<&str> {
+        shown.iter().map(|shown| &*shown.line).collect()
+    }
+
+    fn alert(id: &str, event: Event) -> Alert {
+        let sample = sample(AlertKind::SynFlood, Verdict::Attack, "ecole", Timestamp::from_secs(1));
+        Alert { id: id.to_owned(), event, ..sample[0].clone() }
     }
 
     #[test]
     fn an_alert_is_shown_by_its_latest_line() {
         let board = board(None);
-        board.show_alert("a", "a opens", false);
-        board.show_alert("b", "b opens", false);
-        board.show_alert("a", "a goes on", false);
+        board.show_alert(&alert("a", Event::Open), "a opens");
+        board.show_alert(&alert("b", Event::Open), "b opens");
+        board.show_alert(&alert("a", Event::Update), "a goes on");
         assert_eq!(lines(&board.see().open), ["a goes on", "b opens"]);
-        board.show_alert("a", "a closes", true);
+        board.show_alert(&alert("a", Event::Close), "a closes");
         assert_eq!(lines(&board.see().open), ["b opens"]);
         assert_eq!(lines(&board.see().closed), ["a closes"]);
     }
@@ -257,11 +290,11 @@ mod tests {
     fn closed_alerts_are_bounded_and_the_latest_stay() {
         let board = board(None);
         for number in 0..CLOSED_ALERTS + 5 {
-            board.show_alert(&number.to_string(), &number.to_string(), true);
+            board.show_alert(&alert(&number.to_string(), Event::Close), &number.to_string());
         }
         let sight = board.see();
         assert_eq!(sight.closed.len(), CLOSED_ALERTS);
-        assert_eq!(&*sight.closed[0], (CLOSED_ALERTS + 4).to_string());
+        assert_eq!(&*sight.closed[0].line, (CLOSED_ALERTS + 4).to_string());
     }
 
     #[test]

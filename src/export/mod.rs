@@ -5,8 +5,10 @@
 
 pub mod board;
 pub mod flows;
+pub mod hour;
 pub mod http;
 pub mod jsonl;
+pub mod live;
 
 /// Takes finished alert lines: one JSON object each, without the newline.
 pub trait AlertSink: Send {

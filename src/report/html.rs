@@ -8,49 +8,26 @@ mod evidence;
 mod facts;
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
 use crate::alert::text::Language;
-use crate::alert::text::notation::Notation;
 use crate::detect::minute::{MinuteKind, MinuteVerdict};
-use crate::kind::Severity;
 use crate::report::layout::{between, date};
+use crate::report::page::{Page, filled};
 use crate::report::span::{Span, by_site, spans};
-use crate::report::words::Words;
-use crate::report::{RunReport, chart};
+use crate::report::{RunReport, chart, words};
 
-pub(crate) const STYLE: &str = include_str!("page.css");
+pub(crate) use crate::report::page::{Escaped, STYLE};
+
 /// Sites with a chart, and alerts written out: what is beyond is in the JSON summary, and the page says so.
 const MOST_CHARTS: usize = 8;
 const MOST_ALERTS: usize = 150;
 const MOST_SPANS: usize = 120;
 
-/// A text made safe for element content and for attributes in double quotes.
-pub(crate) struct Escaped<'a>(pub(crate) &'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            match c {
-                '&' => f.write_str("&amp;")?,
-                '<' => f.write_str("&lt;")?,
-                '>' => f.write_str("&gt;")?,
-                '"' => f.write_str("&quot;")?,
-                '\'' => f.write_str("&#39;")?,
-                // No control character may stand in a page; what a file name holds is shown as unreadable.
-                c if c.is_control() && c != '\n' => f.write_char('\u{fffd}')?,
-                c => f.write_char(c)?,
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Writes the page.
 #[must_use]
 pub fn page(report: &RunReport, language: Language) -> String {
-    let first_day = report.start.map(date).unwrap_or_default();
-    let mut page = Page { out: String::new(), language, n: language.notation(), words: Words::of(language), first_day };
+    let mut page = Page::new(language, report.start.map(date).unwrap_or_default());
     page.head(report);
     page.answers(report);
     page.time_lines(report);
@@ -63,31 +40,10 @@ pub fn page(report: &RunReport, language: Language) -> String {
     page.out
 }
 
-struct Page {
-    out: String,
-    language: Language,
-    n: Notation,
-    words: Words,
-    first_day: String,
-}
-
 impl Page {
-    fn put(&mut self, text: &str) {
-        self.out.push_str(text);
-    }
-
-    fn text(&mut self, tag: &str, text: &str) {
-        // Writing to a string cannot fail, here and below.
-        let _ = write!(self.out, "<{tag}>{}</{tag}>", Escaped(text));
-    }
-
-    fn section(&mut self, class: &str, title: &str) {
-        let _ = write!(self.out, "<section class=\"{class}\"><h2>{}</h2>", Escaped(title));
-    }
-
     fn head(&mut self, report: &RunReport) {
         let inputs = report.inputs.join(", ");
-        let title = format!("Vigie report: {inputs}");
+        let title = filled(self.l.report_of, &[&inputs]);
         let _ = write!(
             self.out,
             "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\">\
@@ -97,11 +53,15 @@ impl Page {
             Escaped(&title)
         );
         let when = report.start.zip(report.end).map_or_else(
-            || "No packet was read.".to_owned(),
-            |(start, end)| format!("{} ({})", between(start, end), self.n.duration(end.since(start).as_secs_f64())),
+            || self.l.no_packet.to_owned(),
+            |(start, end)| {
+                let length = self.n.duration(end.since(start).as_secs_f64());
+                format!("{} ({length})", between(start, end, self.l.to))
+            },
         );
-        self.put("<header><p class=\"brand\">Vigie after-action report</p>");
-        self.text("h1", headline(report));
+        self.put("<header>");
+        self.note("brand", self.l.report);
+        self.text("h1", self.words.headline(words::gravest(report)));
         let _ = write!(self.out, "<p class=\"sub\">{}<br>{}</p></header>", Escaped(&when), Escaped(&inputs));
     }
 
@@ -111,22 +71,18 @@ impl Page {
         let mut happened = Vec::new();
         for (site, minutes) in &sites {
             let spans = spans(minutes);
-            happened.extend(self.words.happened(&spans, several.then_some(&**site), &self.first_day));
+            happened.extend(words::happened(self.words, &spans, several.then_some(&**site), &self.first_day));
         }
         if happened.is_empty() {
-            let nothing = if sites.is_empty() {
-                "No minute could be judged: no protected site carried traffic.".to_owned()
-            } else {
-                "Nothing unusual happened in any minute.".to_owned()
-            };
-            happened.push((String::new(), nothing));
+            let nothing = if sites.is_empty() { self.l.nothing_judged } else { self.l.nothing_unusual };
+            happened.push((String::new(), nothing.to_owned()));
         }
         self.put("<section class=\"answers\">");
-        self.answer("What happened?", &happened);
+        self.answer(self.l.what_happened, &happened);
         let without_lead =
             |answers: Vec<String>| answers.into_iter().map(|answer| (String::new(), answer)).collect::<Vec<_>>();
-        self.answer("From where?", &without_lead(self.words.origin_of_attacks(report)));
-        self.answer("How sure is this?", &without_lead(self.words.how_sure(report)));
+        self.answer(self.l.from_where, &without_lead(words::origin_of_attacks(self.words, report)));
+        self.answer(self.l.how_sure, &without_lead(words::how_sure(self.words, report)));
         self.put("</section>");
     }
 
@@ -149,22 +105,37 @@ impl Page {
         if sites.is_empty() {
             return;
         }
-        self.section("time-line", "Time-line");
-        self.put(LEGEND);
+        self.section("time-line", self.l.time_line);
+        self.legend();
         let alerts = report.alerts_by_weight();
         for (number, (site, minutes)) in busiest(&sites).into_iter().take(MOST_CHARTS).enumerate() {
             let own: Vec<_> =
                 alerts.iter().filter(|a| a.target.site.as_deref() == Some(site)).take(MOST_ALERTS).copied().collect();
-            let title = format!("Requests a second to {site}, by minute: demand, attack, answered, capacity");
-            let chart = chart::svg(minutes, &own, &title, number, self.language);
-            let _ = write!(self.out, "<figure><figcaption>{}, requests a second, UTC</figcaption>", Escaped(site));
+            let title = filled(self.l.chart_title, &[site]);
+            let chart = chart::minutes::svg(minutes, &own, &title, number, self.language);
+            let caption = filled(self.l.chart_caption, &[site]);
+            let _ = write!(self.out, "<figure><figcaption>{}</figcaption>", Escaped(&caption));
             let _ = write!(self.out, "<div class=\"wide\">{chart}</div></figure>");
         }
         if sites.len() > MOST_CHARTS {
-            let more = format!("{} quieter sites are in the table only.", sites.len() - MOST_CHARTS);
+            let more = filled(self.l.quieter_sites, &[&(sites.len() - MOST_CHARTS).to_string()]);
             self.text("p", &more);
         }
         self.put("</section>");
+    }
+
+    fn legend(&mut self) {
+        let legend = &self.l.legend;
+        self.put("<p class=\"legend\">");
+        for (key, text) in [
+            ("demand", legend.demand),
+            ("attack", legend.attack),
+            ("answered", legend.answered),
+            ("capacity", legend.capacity),
+        ] {
+            let _ = write!(self.out, "<span class=\"key {key}\"></span>{} ", Escaped(text));
+        }
+        let _ = write!(self.out, "<br>{}</p>", Escaped(self.l.strip_note));
     }
 
     fn minutes(&mut self, report: &RunReport) {
@@ -172,24 +143,23 @@ impl Page {
         if sites.is_empty() {
             return;
         }
-        self.section("minutes", "Minute by minute");
-        self.put("<p class=\"note\">Minutes in a row with the same verdict are one line. Times are UTC.</p>");
+        self.section("minutes", self.l.minute_by_minute);
+        self.note("note", self.l.minutes_note);
+        let numbers = [self.l.demand, self.l.capacity, self.l.attack_share, self.l.answered].map(|l| format!("#{l}"));
+        let [demand, capacity, attack, answered] = numbers.each_ref().map(String::as_str);
+        let heads = [self.l.when, self.l.verdict, self.l.in_plain_words, demand, capacity, attack, answered];
         for (site, minutes) in busiest(&sites) {
             let spans = spans(minutes);
             if sites.len() > 1 {
                 self.text("h3", site);
             }
-            self.put(
-                "<div class=\"wide\"><table><thead><tr><th>When</th><th>Verdict</th><th>In plain words</th>\
-                 <th class=\"num\">Demand</th><th class=\"num\">Capacity</th><th class=\"num\">Attack share</th>\
-                 <th class=\"num\">Answered</th></tr></thead><tbody>",
-            );
+            self.table("", &heads);
             for span in spans.iter().take(MOST_SPANS) {
                 self.span(span);
             }
-            self.put("</tbody></table></div>");
+            self.end_table();
             if spans.len() > MOST_SPANS {
-                let more = format!("{} more changes are in the JSON summary.", spans.len() - MOST_SPANS);
+                let more = filled(self.l.more_changes, &[&(spans.len() - MOST_SPANS).to_string()]);
                 self.text("p", &more);
             }
         }
@@ -197,49 +167,30 @@ impl Page {
     }
 
     fn span(&mut self, span: &Span) {
-        let (n, share) = (self.n, span.attack_share);
+        let (n, l, share) = (self.n, self.l, span.attack_share);
         let capacity = span.capacity_per_second.map_or_else(
-            || "not shown".to_owned(),
-            |rate| if span.capacity_is_at_least { format!("at least {}", n.rate(rate)) } else { n.rate(rate) },
+            || l.not_shown.to_owned(),
+            |rate| if span.capacity_is_at_least { filled(l.at_least, &[&n.rate(rate)]) } else { n.rate(rate) },
         );
         let _ = write!(
             self.out,
-            "<tr><td class=\"when\">{}</td><td><span class=\"badge m-{}\">{}</span></td><td class=\"words\">{}</td>\
-             <td class=\"num\" data-label=\"demand\">{}</td><td class=\"num\" data-label=\"capacity\">{capacity}</td>\
-             <td class=\"num\" data-label=\"attack\">{}</td><td class=\"num\" data-label=\"answered\">{}</td></tr>",
-            self.words.when(span, &self.first_day),
+            "<tr><td class=\"when\">{}</td><td><span class=\"badge m-{}\">{}</span></td><td class=\"words\">{}</td>",
+            words::when(span, &self.first_day),
             span.verdict,
-            self.words.minute(span.verdict),
+            Escaped(self.words.minute(span.verdict)),
             Escaped(self.words.plain(span.verdict)),
-            n.rate(span.demand_per_second.value),
-            n.percent_within(share.value, share.low, share.high),
-            n.percent(span.answered_share),
         );
-    }
-}
-
-const LEGEND: &str = "<p class=\"legend\"><span class=\"key demand\"></span>real demand <span class=\"key attack\"></span>\
-    attack <span class=\"key answered\"></span>answered by the server <span class=\"key capacity\"></span>capacity shown \
-    so far. The strip below the time axis is the verdict of each minute; the bars under it are alerts.</p>";
-
-/// Returns the report's title: the gravest thing that happened.
-fn headline(report: &RunReport) -> &'static str {
-    let had = |kinds: &[MinuteKind]| report.minutes.iter().any(|minute| kinds.contains(&minute.verdict));
-    let attacked = had(&[MinuteKind::Attack, MinuteKind::Mixed]);
-    let overloaded = had(&[MinuteKind::Overload, MinuteKind::Mixed]);
-    match (attacked, overloaded) {
-        (true, true) => "Both: real users overloaded the service, and it was attacked",
-        (true, false) => "An attack harmed the service",
-        (false, true) => "Real users overloaded the service",
-        _ if had(&[MinuteKind::Fault]) => "The service failed with neither a crowd nor an attack",
-        _ if had(&[MinuteKind::Undetermined]) => "The service was bad, and the figures do not say why",
-        _ if had(&[MinuteKind::AttackAbsorbed]) => "An attack was borne without harm",
-        _ if had(&[MinuteKind::RushAbsorbed]) => "A rush of users was borne without harm",
-        _ if report.alerts.iter().any(|alert| alert.severity > Severity::Info) => {
-            "The service held; there are alerts to look at"
+        for (label, value) in [
+            (l.demand, n.rate(span.demand_per_second.value)),
+            (l.capacity, capacity),
+            (l.attack_share, n.percent_within(share.value, share.low, share.high)),
+            (l.answered, n.percent(span.answered_share)),
+        ] {
+            // Where the table is narrow each figure bears its head.
+            let label = label.to_lowercase();
+            let _ = write!(self.out, "<td class=\"num\" data-label=\"{}\">{}</td>", Escaped(&label), Escaped(&value));
         }
-        _ if report.minutes.is_empty() => "Nothing could be judged",
-        _ => "Nothing unusual happened",
+        self.put("</tr>");
     }
 }
 

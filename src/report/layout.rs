@@ -30,10 +30,11 @@ pub(super) fn clock(moment: Timestamp, first_day: &str) -> String {
 }
 
 /// Says when something was, to the second, with the second date where it is another one.
-pub(super) fn between(start: Timestamp, end: Timestamp) -> String {
+/// `to` stands between the two.
+pub(super) fn between(start: Timestamp, end: Timestamp, to: &str) -> String {
     let (first, last) = (date(start), date(end));
     let until = if first == last { String::new() } else { format!("{last} ") };
-    format!("{first} {} to {until}{} UTC", second_of_day(start), second_of_day(end))
+    format!("{first} {} {to} {until}{} UTC", second_of_day(start), second_of_day(end))
 }
 
 /// Breaks a text at spaces into lines of at most [`WIDTH`] columns, the first after `first`, the others after as many
@@ -85,8 +86,8 @@ mod tests {
     #[test]
     fn a_time_span_names_its_second_date_only_when_it_differs() {
         let start = Timestamp::from_secs(1_617_699_720);
-        assert_eq!(between(start, Timestamp::from_secs(1_617_699_737)), "2021-04-06 09:02:00 to 09:02:17 UTC");
-        let next = between(start, Timestamp::from_secs(1_617_699_720 + 86_400));
+        assert_eq!(between(start, Timestamp::from_secs(1_617_699_737), "to"), "2021-04-06 09:02:00 to 09:02:17 UTC");
+        let next = between(start, Timestamp::from_secs(1_617_699_720 + 86_400), "to");
         assert_eq!(next, "2021-04-06 09:02:00 to 2021-04-07 09:02:00 UTC");
     }
 }

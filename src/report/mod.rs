@@ -7,6 +7,8 @@ mod chart;
 pub mod html;
 pub mod json;
 mod layout;
+pub mod live;
+mod page;
 pub mod proposal;
 mod span;
 pub mod text;
@@ -18,6 +20,7 @@ use std::time::Duration;
 
 use crate::address::Prefix;
 use crate::alert::Alert;
+use crate::alert::text::Language;
 use crate::capture::Accounting;
 use crate::country::Country;
 use crate::detect::engine::{Armed, Home};
@@ -127,14 +130,7 @@ impl RunReport {
 
     /// Returns what went wrong, what had to be forgotten included.
     fn all_faults(&self) -> Vec<String> {
-        let mut faults = self.faults.clone();
-        if self.alerts_forgotten > 0 {
-            faults.push(format!(
-                "{} earlier alerts, the least severe first, are not listed: there were too many to remember.",
-                self.alerts_forgotten
-            ));
-        }
-        faults
+        words::faults(words::of(Language::English), self)
     }
 
     /// Returns the alerts by severity, the loudest first, then by time.

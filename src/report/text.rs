@@ -9,7 +9,7 @@ use crate::detect::minute::MinuteKind;
 use crate::kind::Severity;
 use crate::report::layout::{between, clock, date, wrapped};
 use crate::report::span::{Span, by_site, spans};
-use crate::report::words::Words;
+use crate::report::words::{self, Words};
 use crate::report::{ProtectedSite, RunReport};
 
 /// Whether the summary is coloured.
@@ -35,7 +35,7 @@ pub fn summary(report: &RunReport, style: Style) -> String {
     let mut writer = Writer {
         page: String::new(),
         style,
-        words: Words::of(Language::English),
+        words: words::of(Language::English),
         first_day: report.start.map(date).unwrap_or_default(),
     };
     writer.facts(report);
@@ -51,7 +51,7 @@ pub fn summary(report: &RunReport, style: Style) -> String {
 struct Writer {
     page: String,
     style: Style,
-    words: Words,
+    words: &'static dyn Words,
     first_day: String,
 }
 
@@ -79,13 +79,16 @@ impl Writer {
     }
 
     fn facts(&mut self, report: &RunReport) {
-        let n = self.words.n;
+        let n = self.words.notation();
         let accounting = &report.accounting;
         let discarded: u64 = accounting.discarded.values().sum();
         let dropped = accounting.dropped.kernel + accounting.dropped.interface;
         self.fact("Capture", &report.inputs.join(", "));
         if let (Some(start), Some(end)) = (report.start, report.end) {
-            self.fact("Time", &format!("{} ({})", between(start, end), n.duration(end.since(start).as_secs_f64())));
+            self.fact(
+                "Time",
+                &format!("{} ({})", between(start, end, "to"), n.duration(end.since(start).as_secs_f64())),
+            );
         }
         self.fact(
             "Packets",
@@ -122,7 +125,7 @@ impl Writer {
     }
 
     fn rate(&self, report: &RunReport) -> String {
-        let n = self.words.n;
+        let n = self.words.notation();
         let packets = n.scaled(report.packets_per_second(), &["packets/s", "k packets/s", "M packets/s"]);
         let bits = n.scaled(report.bits_per_second(), &["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"]);
         let mut rate = format!("{packets}, {bits} in {}", n.duration(report.wall_seconds));
@@ -170,7 +173,7 @@ impl Writer {
     }
 
     fn origins(&mut self, report: &RunReport) {
-        let n = self.words.n;
+        let n = self.words.notation();
         let origins = report.origins_by_share();
         if origins.is_empty() {
             return;
@@ -212,7 +215,7 @@ impl Writer {
     }
 
     fn span(&mut self, span: &Span) {
-        let (when, name) = (self.words.when(span, &self.first_day), self.words.minute(span.verdict));
+        let (when, name) = (words::when(span, &self.first_day), self.words.minute(span.verdict));
         let text = wrapped(&format!("    {when}  "), 17, &format!("{name}: {}", self.words.figures(span)));
         let code = match span.verdict {
             MinuteKind::Attack | MinuteKind::Mixed => "31",
@@ -242,7 +245,7 @@ impl Writer {
     }
 
     fn alert(&mut self, alert: &Alert) {
-        let n = self.words.n;
+        let n = self.words.notation();
         let severity = alert.severity.name();
         let code = match alert.severity {
             Severity::Critical => "1;31",

@@ -169,6 +169,6 @@ fn count(value: f64, thing: &str) -> String {
     clippy::cast_sign_loss,
     reason = "a float cast saturates; bytes are not negative"
 )]
-fn whole(value: f64) -> u64 {
+pub(super) fn whole(value: f64) -> u64 {
     value.round() as u64
 }

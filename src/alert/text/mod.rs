@@ -7,6 +7,7 @@
 
 mod by_source;
 mod en;
+mod fr;
 pub mod notation;
 mod why;
 
@@ -20,14 +21,35 @@ pub enum Language {
     /// English.
     #[default]
     English,
+    /// French.
+    French,
 }
 
 impl Language {
+    /// Every language.
+    pub const ALL: &'static [Self] = &[Self::English, Self::French];
+
+    /// Returns the language of a code, as `--lang` and pages take it.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|language| language.code() == code)
+    }
+
+    /// Names the language in itself.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::English => "English",
+            Self::French => "français",
+        }
+    }
+
     /// Returns how numbers are written.
     #[must_use]
     pub const fn notation(self) -> Notation {
         match self {
             Self::English => Notation::ENGLISH,
+            Self::French => Notation::FRENCH,
         }
     }
 
@@ -36,6 +58,7 @@ impl Language {
     pub const fn code(self) -> &'static str {
         match self {
             Self::English => "en",
+            Self::French => "fr",
         }
     }
 
@@ -44,6 +67,7 @@ impl Language {
     pub fn evidence(self, alert: &Alert) -> Vec<String> {
         match self {
             Self::English => en::evidence(alert),
+            Self::French => fr::evidence(alert),
         }
     }
 
@@ -52,6 +76,7 @@ impl Language {
     pub fn why(self, alert: &Alert) -> String {
         match self {
             Self::English => why::why(alert),
+            Self::French => fr::why(alert),
         }
     }
 
@@ -60,6 +85,7 @@ impl Language {
     pub const fn kind(self, kind: AlertKind) -> &'static str {
         match self {
             Self::English => en::kind(kind),
+            Self::French => fr::kind(kind),
         }
     }
 
@@ -68,6 +94,7 @@ impl Language {
     pub const fn verdict(self, verdict: Verdict) -> &'static str {
         match self {
             Self::English => en::verdict(verdict),
+            Self::French => fr::verdict(verdict),
         }
     }
 
@@ -76,6 +103,7 @@ impl Language {
     pub const fn severity(self, severity: Severity) -> &'static str {
         match self {
             Self::English => severity.name(),
+            Self::French => fr::severity(severity),
         }
     }
 }

@@ -7,11 +7,44 @@ pub struct Notation {
     pub thousands: char,
     /// Before the fraction.
     pub decimal: char,
+    /// After a number of hundredths, with what stands between.
+    pub percent: &'static str,
+    /// Between the ends of an interval.
+    pub to: &'static str,
+    /// Before what is less, and what is more, than can be written.
+    pub under: &'static str,
+    /// See `under`.
+    pub over: &'static str,
+    /// Bytes, and their thousandfolds.
+    pub bytes: [&'static str; 6],
+    /// A day, in short.
+    pub day: &'static str,
 }
 
 impl Notation {
     /// `5,400` and `0.4`.
-    pub const ENGLISH: Self = Self { thousands: ',', decimal: '.' };
+    pub const ENGLISH: Self = Self {
+        thousands: ',',
+        decimal: '.',
+        percent: " %",
+        to: "to",
+        under: "under",
+        over: "over",
+        bytes: ["bytes", "kB", "MB", "GB", "TB", "PB"],
+        day: "d",
+    };
+
+    /// `5 400` and `0,4`, with narrow spaces that do not break.
+    pub const FRENCH: Self = Self {
+        thousands: '\u{202f}',
+        decimal: ',',
+        percent: "\u{202f}%",
+        to: "à",
+        under: "moins de",
+        over: "plus de",
+        bytes: ["octets", "ko", "Mo", "Go", "To", "Po"],
+        day: "j",
+    };
 
     /// Writes a count or a plain figure with three significant digits: `63,000`, `4.1`, `0.02`.
     #[must_use]
@@ -60,7 +93,7 @@ impl Notation {
     /// Writes a share of 1 in percent: `8 %`, `0.4 %`, `99.7 %`.
     #[must_use]
     pub fn percent(self, share: f64) -> String {
-        format!("{} %", self.points(share * 100.0))
+        format!("{}{}", self.points(share * 100.0), self.percent)
     }
 
     /// Writes a share with its interval: `91 ± 1 %`, or `5 % (0 to 12 %)` when it is lopsided.
@@ -74,13 +107,14 @@ impl Notation {
         let lopsided = (value - f64::midpoint(low, high)).abs() > half / 4.0;
         // "5 ± 6 %" would name shares below nothing.
         if lopsided || value < half || value + half > 100.0 {
-            return format!("{} % ({} to {} %)", self.points(value), self.points(low), self.points(high));
+            let (value, low, high) = (self.points(value), self.points(low), self.points(high));
+            return format!("{value}{0} ({low} {1} {high}{0})", self.percent, self.to);
         }
         if half < 0.5 {
             let places = if half < 0.05 { 2 } else { 1 };
-            return self.marked(&format!("{value:.places$} ± {half:.places$} %"));
+            return self.marked_within(&format!("{value:.places$}"), &format!("{half:.places$}"));
         }
-        self.marked(&format!("{value:.0} ± {half:.0} %"))
+        self.marked_within(&format!("{value:.0}"), &format!("{half:.0}"))
     }
 
     /// Writes a time: `350 ms`, `12 s`, `4 min 10 s`, `1 h 05 min`, `3 d 4 h`.
@@ -103,14 +137,14 @@ impl Notation {
             (0, 0, minutes, 0) => format!("{minutes} min"),
             (0, 0, minutes, seconds) => format!("{minutes} min {seconds:02} s"),
             (0, hours, minutes, _) => format!("{hours} h {minutes:02} min"),
-            (days, hours, ..) => format!("{} d {hours} h", self.whole(days)),
+            (days, hours, ..) => format!("{} {} {hours} h", self.whole(days), self.day),
         }
     }
 
     /// Writes bytes in decimal units: `1.23 GB`.
     #[must_use]
     pub fn bytes(self, bytes: u64) -> String {
-        self.scaled(bytes as f64, &["bytes", "kB", "MB", "GB", "TB", "PB"])
+        self.scaled(bytes as f64, &self.bytes)
     }
 
     /// Writes a figure in the decimal unit that leaves one to three digits before the point.
@@ -131,10 +165,14 @@ impl Notation {
         let hides = points != 0.0 && !(1.0..=99.0).contains(&points) && points.fract() != 0.0;
         let text = if hides { trimmed(format!("{points:.1}")) } else { format!("{points:.0}") };
         match text.as_str() {
-            "0" if points > 0.0 => format!("under {}", self.marked("0.1")),
-            "100" if points < 100.0 => format!("over {}", self.marked("99.9")),
+            "0" if points > 0.0 => format!("{} {}", self.under, self.marked("0.1")),
+            "100" if points < 100.0 => format!("{} {}", self.over, self.marked("99.9")),
             _ => self.marked(&text),
         }
+    }
+
+    fn marked_within(self, value: &str, half: &str) -> String {
+        format!("{} ± {}{}", self.marked(value), self.marked(half), self.percent)
     }
 
     /// Puts the language's marks into a number written the plain way.
@@ -210,6 +248,18 @@ mod tests {
         ] {
             assert_eq!(EN.duration(seconds), text);
         }
+    }
+
+    #[test]
+    fn french_marks_its_numbers_its_own_way() {
+        const FR: Notation = Notation::FRENCH;
+        assert_eq!(FR.rate(5_412.3), "5\u{202f}410/s");
+        assert_eq!(FR.percent(0.004), "0,4\u{202f}%");
+        assert_eq!(FR.percent_within(0.912, 0.909, 0.915), "91,2 ± 0,3\u{202f}%");
+        assert_eq!(FR.percent_within(0.05, 0.0, 0.12), "5\u{202f}% (0 à 12\u{202f}%)");
+        assert_eq!(FR.percent(0.999_99), "plus de 99,9\u{202f}%");
+        assert_eq!(FR.bytes(1_234_567_890), "1,23 Go");
+        assert_eq!(FR.duration(273_600.0), "3 j 4 h");
     }
 
     #[test]

@@ -7,27 +7,30 @@ use axum::extract::State;
 use axum::http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::negotiate;
 use super::page;
-use crate::export::board::{Board, Phase, Sight, Status};
+use crate::export::board::{Board, Phase, Shown, Sight, Status};
 use crate::metrics::MemoryPart;
+use crate::report::live::SCRIPT;
 
 const JSON: &str = "application/json";
 const PLAIN: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT_TYPE: &str = "text/javascript; charset=utf-8";
 
-/// The page needs its own style and nothing else, from nowhere.
-const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// The page needs its own style and script and nothing else, from nowhere.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'; base-uri 'none'; \
+     form-action 'none'; frame-ancestors 'none'";
 
 /// Builds the routes. Anything but GET and HEAD is refused by them.
 pub(super) fn router(board: Arc<Board>) -> Router {
     Router::new()
         .route("/", get(show_page))
+        .route("/live.js", get(script))
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -92,7 +95,8 @@ fn verdict(fault: Option<String>) -> Response {
 /// The latest line of each open alert, and the last lines of those that closed lately, as they were written.
 async fn alerts(State(board): State<Arc<Board>>) -> Response {
     let sight = board.see();
-    let (open, closed) = (sight.open.join(","), sight.closed.join(","));
+    let joined = |shown: &[Shown]| shown.iter().map(|shown| &*shown.line).collect::<Vec<_>>().join(",");
+    let (open, closed) = (joined(&sight.open), joined(&sight.closed));
     let body = format!(r#"{{"schema":"vigie.alerts/1","open":[{open}],"closed":[{closed}]}}"#);
     reply(StatusCode::OK, JSON, body + "\n")
 }
@@ -129,9 +133,12 @@ async fn status(State(board): State<Arc<Board>>) -> Response {
     }
 }
 
-async fn show_page(State(board): State<Arc<Board>>) -> Response {
-    let sight = board.see();
-    reply(StatusCode::OK, HTML, page::write(&sight, phase_name(&sight)))
+async fn show_page(State(board): State<Arc<Board>>, uri: Uri) -> Response {
+    reply(StatusCode::OK, HTML, page::write(&board, uri.query().unwrap_or_default()))
+}
+
+async fn script() -> Response {
+    reply(StatusCode::OK, SCRIPT_TYPE, SCRIPT.to_owned())
 }
 
 fn phase_name(sight: &Sight) -> &'static str {

@@ -3,29 +3,31 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Escaped, MOST_ALERTS, Page};
+use super::{Escaped, MOST_ALERTS};
 use crate::alert::Alert;
 use crate::alert::number::Number;
 use crate::detect::finding::FigureName;
 use crate::report::RunReport;
 use crate::report::layout::{between, clock};
+use crate::report::page::{Page, filled};
+use crate::report::words::AlertFacts;
+use crate::time::Timestamp;
 
 /// Sources named for an alert; its line has up to twenty.
 const MOST_SOURCES: usize = 5;
 
 impl Page {
     pub(super) fn incidents(&mut self, report: &RunReport) {
-        self.section("incidents", "Incidents and their evidence");
+        self.section("incidents", self.l.incidents);
         let alerts = report.alerts_by_weight();
         if alerts.is_empty() {
-            self.put("<p>No alert was raised.</p>");
+            self.text("p", self.l.no_alert);
         }
         for incident in incidents(alerts.iter().take(MOST_ALERTS).copied()) {
             self.incident(&incident);
         }
         if alerts.len() > MOST_ALERTS {
-            let more =
-                format!("{} more alerts, none louder than these, are in the alert file.", alerts.len() - MOST_ALERTS);
+            let more = filled(self.l.more_alerts, &[&(alerts.len() - MOST_ALERTS).to_string()]);
             self.text("p", &more);
         }
         self.put("</section>");
@@ -34,12 +36,13 @@ impl Page {
     fn incident(&mut self, alerts: &[&Alert]) {
         let Some(first) = alerts.iter().min_by_key(|alert| alert.started_at) else { return };
         let end = alerts.iter().map(|alert| alert.end()).max().unwrap_or_else(|| first.end());
-        let place = first.target.site.as_deref().map_or_else(|| target(first), str::to_owned);
+        let place = first.target.site.as_deref().map_or_else(|| self.target(first), str::to_owned);
         let _ = write!(
             self.out,
-            "<h3>{} <small>{}</small></h3><p class=\"note\">Incident <code>{}</code></p>",
+            "<h3>{} <small>{}</small></h3><p class=\"note\">{} <code>{}</code></p>",
             Escaped(&place),
-            between(first.started_at, end),
+            between(first.started_at, end, self.l.to),
+            self.l.incident,
             Escaped(&first.incident)
         );
         for alert in alerts {
@@ -48,30 +51,51 @@ impl Page {
     }
 
     fn alert(&mut self, alert: &Alert) {
-        let n = self.n;
-        let seconds = alert.end().since(alert.started_at).as_secs_f64();
-        let pulse = if alert.pulses > 1 { format!(", pulse {}", alert.pulses) } else { String::new() };
+        self.alert_title(alert);
+        self.alert_facts(alert, None);
+        self.alert_evidence(alert);
+        self.put("</article>");
+    }
+
+    /// Opens an alert with what it is and the sentence that explains it.
+    pub(in crate::report) fn alert_title(&mut self, alert: &Alert) {
         let _ = write!(
             self.out,
             "<article id=\"{}\" class=\"s-{}\"><h4><span class=\"badge a-{}\">{}</span> {} <small>{}</small></h4>\
-             <p class=\"why\">{}</p><p class=\"facts\">{} to {} UTC ({}{pulse}) · seen after {} · verdict: <b>{}</b>, \
-             confidence {} · evidence {} decades, alert line {}</p>",
+             <p class=\"why\">{}</p>",
             Escaped(&alert.id),
             alert.severity,
             alert.severity,
             self.language.severity(alert.severity),
             Escaped(self.language.kind(alert.kind)),
-            Escaped(&target(alert)),
+            Escaped(&self.target(alert)),
             Escaped(&self.language.why(alert)),
-            clock(alert.started_at, &self.first_day),
-            clock(alert.end(), &self.first_day),
-            n.duration(seconds),
-            n.duration(alert.detected_at.since(alert.started_at).as_secs_f64()),
-            self.language.verdict(alert.verdict),
-            n.percent(alert.confidence.get()),
-            n.figure(alert.score.get()),
-            alert.settings.get("alert_at").map_or_else(|| "unknown".to_owned(), |line| n.figure(line.get())),
         );
+    }
+
+    /// Writes when it was, and how sure that is. An alert that is open lasts until `now`.
+    pub(in crate::report) fn alert_facts(&mut self, alert: &Alert, now: Option<Timestamp>) {
+        let n = self.n;
+        let end = now.is_none().then(|| clock(alert.end(), &self.first_day));
+        let facts = self.words.alert_facts(&AlertFacts {
+            start: &clock(alert.started_at, &self.first_day),
+            end: end.as_deref(),
+            length: &n.duration(now.unwrap_or_else(|| alert.end()).since(alert.started_at).as_secs_f64()),
+            pulses: alert.pulses,
+            delay: &n.duration(alert.detected_at.since(alert.started_at).as_secs_f64()),
+            verdict: self.language.verdict(alert.verdict),
+            confidence: &n.percent(alert.confidence.get()),
+            score: &n.figure(alert.score.get()),
+            line: &alert
+                .settings
+                .get("alert_at")
+                .map_or_else(|| self.l.unknown.to_owned(), |line| n.figure(line.get())),
+        });
+        self.note("facts", &facts);
+    }
+
+    /// Writes the sentences, the figures beside the usual ones, the heaviest sources and the filter.
+    pub(in crate::report) fn alert_evidence(&mut self, alert: &Alert) {
         self.put("<ul>");
         for sentence in self.language.evidence(alert) {
             self.text("li", &sentence);
@@ -81,7 +105,8 @@ impl Page {
         self.sources(alert);
         let _ = write!(
             self.out,
-            "<p class=\"filter\">Capture filter <code>{}</code></p></article>",
+            "<p class=\"filter\">{} <code>{}</code></p>",
+            Escaped(self.l.filter),
             Escaped(&alert.filter)
         );
     }
@@ -90,10 +115,8 @@ impl Page {
         if alert.observed.is_empty() {
             return;
         }
-        self.put(
-            "<div class=\"wide\"><table class=\"figures\"><thead><tr><th>Figure</th><th class=\"num\">Seen</th>\
-             <th class=\"num\">Usual</th><th class=\"num\">Largest</th></tr></thead><tbody>",
-        );
+        let numbers = [self.l.seen, self.l.usual, self.l.largest].map(|label| format!("#{label}"));
+        self.table("figures", &[self.l.figure, &numbers[0], &numbers[1], &numbers[2]]);
         for (name, seen) in &alert.observed {
             let usual = alert.expected.get(name).copied().flatten();
             let largest = alert.peak.get(name).copied();
@@ -105,12 +128,12 @@ impl Page {
                 cells[0], cells[1], cells[2]
             );
         }
-        self.put("</tbody></table></div>");
+        self.end_table();
     }
 
     /// Writes a figure in the unit that its name ends in.
     fn cell(&self, name: FigureName, value: Option<Number>) -> String {
-        let Some(value) = value.map(Number::get) else { return "unknown".to_owned() };
+        let Some(value) = value.map(Number::get) else { return self.l.unknown.to_owned() };
         match name.name() {
             name if name.ends_with("_share") => self.n.percent(value),
             name if name.ends_with("_per_second") => self.n.rate(value),
@@ -125,10 +148,24 @@ impl Page {
             return;
         }
         let source = |source: &crate::alert::line::Source| {
-            format!("{} ({} packets, {})", source.address, self.n.whole(source.packets), self.n.bytes(source.bytes))
+            let (packets, bytes) = (self.n.whole(source.packets), self.n.bytes(source.bytes));
+            format!("{} ({packets} {}, {bytes})", source.address, self.l.packets)
         };
         let named: Vec<_> = alert.sources.iter().take(MOST_SOURCES).map(source).collect();
-        self.text("p", &format!("Heaviest verified sources: {}.", named.join(", ")));
+        let named = filled(self.l.heaviest_sources, &[&named.join(", ")]);
+        self.text("p", &named);
+    }
+
+    fn target(&self, alert: &Alert) -> String {
+        let l = self.l;
+        let prefix = alert.target.prefix.map_or_else(|| l.link.to_owned(), |prefix| prefix.to_string());
+        let port = alert.target.port.map(|port| format!(", {} {port}", l.port)).unwrap_or_default();
+        let protocol = alert.target.protocol.map(|protocol| format!(", {protocol}")).unwrap_or_default();
+        let members = match alert.target.members.len() {
+            0 => String::new(),
+            count => format!(", {count} {}", l.hosts),
+        };
+        format!("{prefix}{protocol}{port}{members}")
     }
 }
 
@@ -144,15 +181,4 @@ fn incidents<'a>(alerts: impl Iterator<Item = &'a Alert>) -> Vec<Vec<&'a Alert>>
         groups[place].push(alert);
     }
     groups
-}
-
-fn target(alert: &Alert) -> String {
-    let prefix = alert.target.prefix.map_or_else(|| "the monitored link".to_owned(), |prefix| prefix.to_string());
-    let port = alert.target.port.map(|port| format!(", port {port}")).unwrap_or_default();
-    let protocol = alert.target.protocol.map(|protocol| format!(", {protocol}")).unwrap_or_default();
-    let members = match alert.target.members.len() {
-        0 => String::new(),
-        count => format!(", {count} hosts"),
-    };
-    format!("{prefix}{protocol}{port}{members}")
 }
