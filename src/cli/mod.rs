@@ -10,6 +10,7 @@ mod doctor;
 mod eval;
 mod keeper;
 mod log;
+mod manual;
 mod options;
 mod outputs;
 mod progress;
@@ -20,6 +21,7 @@ mod signals;
 mod status;
 mod synth;
 mod terminal;
+mod tui;
 mod watch;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -104,6 +106,8 @@ enum Command {
     #[command(subcommand)]
     Config(config::Config),
     Doctor(doctor::Doctor),
+    Completions(manual::Completions),
+    Man(manual::Man),
 }
 
 /// Parses the command line, runs the command and returns its exit code.
@@ -135,6 +139,8 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Check(check) => check.run(),
         Command::Config(config) => config.run(),
         Command::Doctor(doctor) => doctor.run(cli.verbosity),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
     }
 }
 

@@ -35,6 +35,10 @@ pub(super) struct Replay {
     /// Pace: max, or a multiple of recorded time such as 1 or 50 [default: max].
     #[arg(long, value_name = "SPEED", help_heading = "Running")]
     speed: Option<String>,
+
+    /// Show the run on the terminal while it lasts, at a pace that can be followed: sites, rates, incidents, origins.
+    #[arg(long, help_heading = "Results", requires = "speed")]
+    tui: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -43,7 +47,8 @@ Examples:
   vigie replay --home FR --protect 192.0.2.0/24=school --report morning.html monday-*.pcap.zst
   vigie replay --alerts - capture.pcapng | jq -r .why
   tcpdump -w - -i eth1 | vigie replay -
-  vigie replay --speed 1 --metrics 127.0.0.1:9477 morning.pcap";
+  vigie replay --speed 1 --metrics 127.0.0.1:9477 morning.pcap
+  vigie replay --speed 10 --tui morning.pcap";
 
 impl Replay {
     /// Replays the captures.
@@ -57,9 +62,9 @@ impl Replay {
 
         let inputs: Vec<String> = self.captures.iter().map(|path| path.display().to_string()).collect();
         let name = label(&inputs);
-        let wanted = Wanted { mode: Mode::Replay, seed, inputs, sources: vec![name.clone()], state };
+        let wanted = Wanted { mode: Mode::Replay, seed, inputs, sources: vec![name.clone()], state, screen: self.tui };
         let session = Session::open(&config, wanted, verbosity, Arc::clone(&stop))?;
-        let frames = pace(Watched::new(files, !verbosity.quiet), config.speed, stop);
+        let frames = pace(Watched::new(files, !verbosity.quiet && !self.tui), config.speed, stop);
         session.run(vec![Source { name, frames }])
     }
 }

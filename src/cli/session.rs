@@ -13,6 +13,7 @@ use super::keeper::Opened;
 use super::outputs::Outputs;
 use super::status::Status;
 use super::terminal::{Stream, complain};
+use super::tui::Screen;
 use super::{Exit, Verbosity};
 use crate::config::{Config, Endpoint, Format};
 use crate::export::SinkError;
@@ -54,6 +55,8 @@ pub(super) struct Wanted {
     pub(super) sources: Vec<String>,
     /// What an earlier run has learned, and where it is kept.
     pub(super) state: Option<Opened>,
+    /// The run is shown on the terminal.
+    pub(super) screen: bool,
 }
 
 /// A run that is ready to start.
@@ -64,6 +67,8 @@ pub(super) struct Session {
     inputs: Vec<String>,
     outputs: Outputs,
     served: Option<Served>,
+    /// The run is shown on the terminal.
+    screen: bool,
     /// Where the summary goes.
     stream: Stream,
     verbosity: Verbosity,
@@ -81,16 +86,20 @@ impl Session {
         verbosity: Verbosity,
         stop: Arc<AtomicBool>,
     ) -> anyhow::Result<Self> {
-        let Wanted { mode, seed, inputs, sources, state } = wanted;
+        let Wanted { mode, seed, inputs, sources, state, screen } = wanted;
         let live = mode == Mode::Watch;
         refuse_inputs_as_outputs(config, &inputs)?;
         let origins = Arc::new(Origins::load(&config.origins())?);
         let mut outputs = Outputs::new(Arc::clone(&stop));
-        let served = serve(config, mode)?;
+        let served = serve(config, mode, screen)?;
         if let Some(Served { board, metrics, .. }) = &served {
             outputs.set_status(Status::new(Arc::clone(metrics), Arc::clone(board), sources, live));
         }
         let to_stdout = config.alerts.as_deref() == Some(Path::new("-"));
+        anyhow::ensure!(
+            !(screen && to_stdout),
+            "--tui and --alerts -: both want standard output: name a file for alerts"
+        );
         if let Some(path) = &config.alerts {
             outputs.add_sink(Box::new(open_alerts(path, live)?));
         }
@@ -101,7 +110,7 @@ impl Session {
             try_writing(path)?;
         }
         let stream = if to_stdout { Stream::Error } else { Stream::Output };
-        if live && !verbosity.quiet && config.format == Format::Text {
+        if live && !screen && !verbosity.quiet && config.format == Format::Text {
             outputs.tell(stream);
         }
         let recall = state.as_ref().and_then(|state| state.sections.clone());
@@ -125,7 +134,8 @@ impl Session {
             origins,
             metrics: served.as_ref().map(|served| Arc::clone(&served.metrics)),
         };
-        Ok(Self { config: config.clone(), mode, settings, inputs, outputs, served, stream, verbosity, stop })
+        let config = config.clone();
+        Ok(Self { config, mode, settings, inputs, outputs, served, screen, stream, verbosity, stop })
     }
 
     /// Runs, then prints the summary and writes the report.
@@ -133,8 +143,13 @@ impl Session {
     /// # Errors
     /// When the summary or the report cannot be written.
     pub(super) fn run(mut self, sources: Vec<Source<'_>>) -> anyhow::Result<Exit> {
+        let screen = match &self.served {
+            Some(Served { board, .. }) if self.screen => Some(Screen::open(Arc::clone(board), Arc::clone(&self.stop))?),
+            _ => None,
+        };
         let started = now();
         let outcome = pipeline::run(sources, &self.settings, &mut self.outputs, &self.stop);
+        drop(screen);
         let wall_seconds = now().duration_since(started).as_secs_f64();
         if let Some(Served { board, .. }) = &self.served {
             match outcome.panics.first() {
@@ -226,24 +241,31 @@ impl Session {
 
 /// The endpoint under way: it serves as long as this is held.
 struct Served {
-    _server: Server,
+    _server: Option<Server>,
     board: Arc<Board>,
     metrics: Arc<Metrics>,
 }
 
-/// Starts the endpoint, if there is to be one.
-fn serve(config: &Config, mode: Mode) -> anyhow::Result<Option<Served>> {
+/// Starts the endpoint, if there is to be one, and the board that it and the screen show.
+fn serve(config: &Config, mode: Mode, screen: bool) -> anyhow::Result<Option<Served>> {
     let endpoint = match (config.metrics, mode) {
         (Some(endpoint), _) => endpoint,
         (None, Mode::Watch) => WATCH_METRICS.parse().map_err(anyhow::Error::msg)?,
         (None, Mode::Replay) => Endpoint::Off,
     };
-    let Endpoint::At(address) = endpoint else { return Ok(None) };
+    if endpoint == Endpoint::Off && !screen {
+        return Ok(None);
+    }
     let metrics = Arc::new(Metrics::new());
     let stall = (mode == Mode::Watch).then_some(STALL);
     let board = Arc::new(Board::new(Arc::clone(&metrics), stall).in_language(config.lang));
-    let server = http::serve(address, Arc::clone(&board))?;
-    tracing::info!(address = %server.address(), "serving metrics");
+    let server = match endpoint {
+        Endpoint::At(address) => Some(http::serve(address, Arc::clone(&board))?),
+        Endpoint::Off => None,
+    };
+    if let Some(server) = &server {
+        tracing::info!(address = %server.address(), "serving metrics");
+    }
     Ok(Some(Served { _server: server, board, metrics }))
 }
 

@@ -30,12 +30,17 @@ pub(super) struct Watch {
     /// Capture ring of each socket, in MiB [default: 32].
     #[arg(long, value_name = "MIB", help_heading = "Running")]
     ring_size: Option<String>,
+
+    /// Show the run on the terminal: sites, rates, incidents, origins; ? shows the keys.
+    #[arg(long, help_heading = "Results")]
+    tui: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   vigie watch -i eth1
   vigie watch -i tap-rx -i tap-tx --home FR --protect 192.0.2.0/24=school
+  vigie watch -i eth1 --tui
   vigie watch -i eth1 --config /etc/vigie.toml --alerts /var/log/vigie/alerts.jsonl";
 
 impl Watch {
@@ -48,7 +53,14 @@ impl Watch {
         let state = Opened::open(&config)?;
         let seed = seed::choose(&config, state.as_ref(), seed::random)?;
         let names = sources.iter().map(|source| source.name.clone()).collect();
-        let wanted = Wanted { mode: Mode::Watch, seed, inputs: self.interfaces.clone(), sources: names, state };
+        let wanted = Wanted {
+            mode: Mode::Watch,
+            seed,
+            inputs: self.interfaces.clone(),
+            sources: names,
+            state,
+            screen: self.tui,
+        };
         Session::open(&config, wanted, verbosity, stop)?.run(sources)
     }
 

@@ -276,11 +276,23 @@ impl Live {
         sites
     }
 
+    /// Returns the share of a site's verified visitors of the last two minutes that came from abroad; `None` while home is
+    /// unknown, or nobody came.
+    #[must_use]
+    pub fn share_from_abroad(&self, site: &LiveSite) -> Option<f64> {
+        let verified: u64 = site.visitors.iter().map(|visitors| visitors.recent).sum();
+        let abroad = site.visitors.iter().filter(|v| v.country.is_known() && !self.is_home(v.country));
+        let abroad: u64 = abroad.map(|visitors| visitors.recent).sum();
+        (self.knows_home() && verified > 0).then(|| abroad as f64 / verified as f64)
+    }
+
     fn knows_home(&self) -> bool {
         self.home.as_ref().is_some_and(|home| !home.countries.is_empty())
     }
 
-    fn is_home(&self, country: Country) -> bool {
+    /// Tells whether a country counts as home.
+    #[must_use]
+    pub fn is_home(&self, country: Country) -> bool {
         self.home.as_ref().is_some_and(|home| home.countries.contains(&country))
     }
 }

@@ -81,11 +81,8 @@ impl Page {
                 self.number(&n.percent(of_answered.min(1.0)), l.unfinished, "");
             }
         }
-        let verified: u64 = site.visitors.iter().map(|visitors| visitors.recent).sum();
-        if live.knows_home() && verified > 0 {
-            let abroad = site.visitors.iter().filter(|v| v.country.is_known() && !live.is_home(v.country));
-            let abroad: u64 = abroad.map(|visitors| visitors.recent).sum();
-            self.number(&n.percent(abroad as f64 / verified as f64), l.abroad, "");
+        if let Some(abroad) = live.share_from_abroad(site) {
+            self.number(&n.percent(abroad), l.abroad, "");
         }
         if let Some(sources) = site.sources {
             self.number(&n.figure(sources.round()), l.sources, "");
