@@ -38,8 +38,8 @@ impl Seed {
 
 /// An address as the two words that SipHash reads.
 const fn words(address: Address) -> [u64; 2] {
-    let number = address.as_u128().swap_bytes();
-    [(number & u64::MAX as u128) as u64, (number >> 64) as u64]
+    let [a, b, c, d, e, f, g, h, rest @ ..] = address.bytes();
+    [u64::from_le_bytes([a, b, c, d, e, f, g, h]), u64::from_le_bytes(rest)]
 }
 
 /// SipHash-1-3 of whole words. The crate `siphasher`, which the tests hold this against, takes any number of bytes in any
