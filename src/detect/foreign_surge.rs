@@ -73,8 +73,7 @@ pub fn detect(
     let abroad = subject.foreign.abroad.rate.sum();
     let all = abroad + subject.foreign.home.sum();
     let least = LEAST_EXCESS.max(LEAST_PART * all);
-    let surges = subject.foreign.countries();
-    look_at_countries(view, memory, &surges, least);
+    look_at_countries(view, memory, subject, least);
     let together = abroad - expected >= least && abroad >= LEAST_GROWTH_ALL * expected;
     let one = memory.country_looks >= 2;
     let line = view.lines.subject;
@@ -105,7 +104,7 @@ pub fn detect(
     }
     situation.robotic |=
         fires && finding.verdict.is_some_and(|verdict| matches!(verdict, Verdict::Attack | Verdict::Mixed));
-    describe(view, subject, &surges, [abroad, all, expected], behaviour, &mut finding);
+    describe(view, subject, &subject.foreign.countries(), [abroad, all, expected], behaviour, &mut finding);
     finding.settings = vec![
         ("alert_at", line),
         ("alert_at_country", view.lines.country),
@@ -138,10 +137,12 @@ fn is_left_to_others(subject: &Subject, situation: &Situation, excess: f64) -> b
     few || idle || situation.exhausted
 }
 
-fn look_at_countries(view: &View, memory: &mut Memory, surges: &[CountrySurge], least: f64) {
+/// Looks at every country, once a second: each costs the tail of a distribution.
+fn look_at_countries(view: &View, memory: &mut Memory, subject: &Subject, least: f64) {
     if !view.tick.closes_period(COUNTRY_LOOK) {
         return;
     }
+    let surges = subject.foreign.countries();
     let loudest = surges
         .iter()
         .filter(|s| s.observed - s.expected >= least && s.observed >= LEAST_GROWTH_COUNTRY * s.expected.max(1.0))
