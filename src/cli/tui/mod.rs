@@ -9,7 +9,7 @@ mod view;
 use std::io::IsTerminal as _;
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -25,13 +25,33 @@ use choice::{Asked, Choice};
 /// A key is answered at once; without one the screen is drawn anew after this time.
 const REFRESH: Duration = Duration::from_millis(250);
 
-/// What the drawing thread and a panic hook agree on: who holds it may use the terminal, while it is `true`.
-type Gate = Arc<Mutex<bool>>;
+/// What the drawing thread and a panic hook agree on.
+#[derive(Debug, Default)]
+struct Gate {
+    /// Who holds it may use the terminal.
+    drawing: Mutex<()>,
+    given_back: AtomicBool,
+}
+
+impl Gate {
+    /// Waits until nothing is being drawn.
+    fn wait(&self) -> MutexGuard<'_, ()> {
+        self.drawing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the terminal back, once: a second time would move the cursor back into what was written since.
+    fn give_back(&self) {
+        if !self.given_back.swap(true, Ordering::Relaxed) {
+            ratatui::restore();
+        }
+    }
+}
 
 /// A screen that is shown until it is stopped.
 #[derive(Debug)]
 pub(super) struct Screen {
     over: Arc<AtomicBool>,
+    gate: Arc<Gate>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -45,14 +65,15 @@ impl Screen {
             std::io::stdout().is_terminal() && std::io::stdin().is_terminal(),
             "--tui needs a terminal: leave it out, or look at the page that --metrics serves"
         );
-        let gate: Gate = Arc::new(Mutex::new(true));
-        give_back_on_panic(&gate);
+        let gate = Arc::new(Gate::default());
+        // Sets a hook of its own, which ours must come before: it does not wait for the drawing thread.
         let terminal = ratatui::try_init().context("the terminal cannot be used for --tui")?;
+        give_back_on_panic(&gate);
         let over = Arc::new(AtomicBool::new(false));
-        let (until, gate) = (Arc::clone(&over), Arc::clone(&gate));
-        let show = move || show(terminal, &board, &stop, &until, &gate);
+        let (until, shared) = (Arc::clone(&over), Arc::clone(&gate));
+        let show = move || show(terminal, &board, &stop, &until, &shared);
         let thread = thread::Builder::new().name(THREAD.to_owned()).spawn(show).context("--tui cannot be shown")?;
-        Ok(Self { over, thread: Some(thread) })
+        Ok(Self { over, gate, thread: Some(thread) })
     }
 }
 
@@ -63,24 +84,19 @@ impl Drop for Screen {
             // A panic of the drawing thread has been reported by then and must not become another.
             let _ = thread.join();
         }
-        ratatui::restore();
+        self.gate.give_back();
     }
 }
 
 const THREAD: &str = "vigie screen";
 
 /// Makes a panic of any thread give the terminal back before it is told, and end the drawing.
-fn give_back_on_panic(gate: &Gate) {
+fn give_back_on_panic(gate: &Arc<Gate>) {
     let (before, gate) = (panic::take_hook(), Arc::clone(gate));
     panic::set_hook(Box::new(move |told| {
         // The drawing thread may hold the gate when it panics itself, and must not wait for itself.
-        if thread::current().name() == Some(THREAD) {
-            ratatui::restore();
-        } else {
-            let mut open = gate.lock().unwrap_or_else(PoisonError::into_inner);
-            *open = false;
-            ratatui::restore();
-        }
+        let _waited = (thread::current().name() != Some(THREAD)).then(|| gate.wait());
+        gate.give_back();
         before(told);
     }));
 }
@@ -95,8 +111,8 @@ fn show(mut terminal: DefaultTerminal, board: &Board, stop: &AtomicBool, over: &
             shown = Some(facts(board, choice.window()));
         }
         {
-            let open = gate.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(live) = shown.as_ref().filter(|_| *open) else { return };
+            let _held = gate.wait();
+            let Some(live) = shown.as_ref().filter(|_| !gate.given_back.load(Ordering::Relaxed)) else { return };
             // A terminal that is gone is noticed by what reads from it; until then nothing can be done about it.
             let _ = terminal.draw(|frame| view::draw(frame, live, &choice));
         }
