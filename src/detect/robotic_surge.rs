@@ -30,6 +30,9 @@ const FAST: f64 = 20.0;
 /// Ticks for which `foreign_surge` is waited for when most of the excess is from abroad: fifteen seconds.
 const WAITS_FOR_FOREIGN: u64 = 60;
 
+/// Ticks after a surge from abroad last fired in which it speaks for the whole: a minute.
+const FOREIGN_SPEAKS_FOR: u64 = 240;
+
 /// What is remembered of a subject between looks.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
@@ -44,6 +47,8 @@ struct Robots<'a> {
     behaviour: &'a Behaviour,
     /// Share of its excess that is from abroad.
     abroad: f64,
+    /// It is home and abroad together.
+    is_whole: bool,
 }
 
 /// Judges a subject; the situation is filled in for later detectors.
@@ -59,7 +64,7 @@ pub fn detect(
     }
     let robots = robots(view, subject, strata);
     // Connections that carry nothing are `connection_exhaustion`.
-    let Some(Robots { excess, behaviour, abroad }) = robots.filter(|_| !situation.exhausted) else {
+    let Some(Robots { excess, behaviour, abroad, is_whole }) = robots.filter(|_| !situation.exhausted) else {
         memory.since = None;
         return None;
     };
@@ -72,7 +77,10 @@ pub fn detect(
     }
     let since = *memory.since.get_or_insert(view.tick);
     let is_waiting = view.site_foreign || situation.foreign || view.tick.since(since) < WAITS_FOR_FOREIGN;
-    if abroad >= 0.5 && is_waiting {
+    // What the whole shows in the minute after a surge from abroad is what is left of that.
+    let spoken_for = memory.foreign_at.is_some_and(|at| view.tick.since(at) <= FOREIGN_SPEAKS_FOR);
+    let is_left_over = is_whole && (view.site_foreign || spoken_for);
+    if (abroad >= 0.5 && is_waiting) || is_left_over {
         return None;
     }
     let mut finding = view.finding(AlertKind::RoboticSurge, subject, score, line);
@@ -101,16 +109,16 @@ fn robots<'a>(view: &View, subject: &Subject, strata: &'a Strata) -> Option<Robo
     let (home, abroad, all) = (strata::home(subject), strata::abroad(subject), strata::all(subject)?);
     let size = |excess: Option<Excess>| excess.map_or(0.0, |excess| excess.size());
     let foreign_part = size(abroad) / (size(home) + size(abroad)).max(1.0);
-    let candidate = |held: &'a Held, excess: Option<Excess>, abroad| {
+    let candidate = |held: &'a Held, excess: Option<Excess>, abroad, is_whole| {
         let behaviour = held.behaviour.as_ref().filter(|_| held.robotic_looks >= LOOKS)?;
-        Some(Robots { excess: excess.filter(Excess::is_surge)?, behaviour, abroad })
+        Some(Robots { excess: excess.filter(Excess::is_surge)?, behaviour, abroad, is_whole })
     };
     // The whole must have grown too: one country's gain may be another's loss.
     let grown = all.size() >= 0.5 * strata::LEAST_EXCESS;
-    let parts = [candidate(&strata.home, home, 0.0), candidate(&strata.abroad, abroad, 1.0)];
+    let parts = [candidate(&strata.home, home, 0.0, false), candidate(&strata.abroad, abroad, 1.0, false)];
     let largest = parts.into_iter().flatten().reduce(|a, b| if b.excess.size() > a.excess.size() { b } else { a });
     let foreign_part = if view.home_known { foreign_part } else { 0.0 };
-    largest.or_else(|| candidate(&strata.all, Some(all), foreign_part)).filter(|_| grown)
+    largest.or_else(|| candidate(&strata.all, Some(all), foreign_part, true)).filter(|_| grown)
 }
 
 /// Confidence grows with the evidence beyond the line.

@@ -206,6 +206,8 @@ pub struct Situation {
     pub volumetric: bool,
     /// Demand is at least twice what is usual at most.
     pub rush: bool,
+    /// In the last tick real demand was more than is borne.
+    pub was_beyond: bool,
 }
 
 impl Situation {
@@ -221,12 +223,19 @@ impl Situation {
         self.foreign_excess + self.robotic_excess + self.empty_excess
     }
 
+    /// Tells whether real demand is more than is borne: 1.15 times as much, or as much once it was more, so that a demand
+    /// near the border does not change the verdict with every tick.
+    #[must_use]
+    pub fn is_beyond_capacity(&self, view: &View) -> bool {
+        let people = (self.demand - self.robots()).max(0.0);
+        let times = if self.was_beyond { 1.0 } else { 1.15 };
+        view.capacity.map_or(self.rush, |capacity| people * view.served_part > times * capacity)
+    }
+
     /// Returns the verdict on an attack found here: mixed when real demand would not have been borne either
     /// (DETECTION 4.4: L > 1.15 C; a rush, while no capacity was shown), attack otherwise.
     #[must_use]
     pub fn attack_verdict(&self, view: &View) -> Verdict {
-        let people = (self.demand - self.robots()).max(0.0);
-        let beyond_capacity = view.capacity.map_or(self.rush, |capacity| people * view.served_part > 1.15 * capacity);
-        if self.unhealthy && beyond_capacity { Verdict::Mixed } else { Verdict::Attack }
+        if self.unhealthy && self.is_beyond_capacity(view) { Verdict::Mixed } else { Verdict::Attack }
     }
 }

@@ -145,6 +145,7 @@ pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
         exhausted: situation.exhausted,
         unhealthy: situation.unhealthy,
         rush: situation.rush,
+        was_beyond: situation.is_beyond_capacity(view),
         ..Situation::default()
     };
     let syn_flood = syn_flood::detect(view, subject, situation);
