@@ -73,7 +73,7 @@ pub(super) struct Eval {
     docs: Option<PathBuf>,
 
     /// Write each simulated world in which something was wrong as a capture with its truth, to be looked at.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", requires = "suite")]
     keep: Option<PathBuf>,
 
     /// Exit with 1 if a figure lies below its floor: what must not be lost again.
@@ -121,6 +121,10 @@ impl Eval {
         worlds.retain(|world| self.only.as_ref().is_none_or(|part| world.name.contains(part)));
         if worlds.is_empty() {
             bail!("no world is left to run: --only must be part of a name such as rush/rush/1");
+        }
+        if let Some(folder) = &self.keep {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("{}: the directory cannot be made", folder.display()))?;
         }
         let outcomes = self.outcomes(&worlds, &base(&config)?, verbosity)?;
         let weeks = self.weeks(verbosity);
@@ -236,9 +240,8 @@ impl Eval {
     }
 }
 
-/// Writes the simulated worlds that are among the failures, each as a capture named after the world.
+/// Writes the worlds that are among the failures, each as a capture named after the world.
 fn keep(folder: &Path, worlds: &[World], sheet: &Sheet) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot be created", folder.display()))?;
     for world in worlds {
         let Origin::Simulated { scenario, parameters } = &world.origin else { continue };
         if sheet.failures.iter().any(|failure| failure.world == world.name) {
