@@ -408,6 +408,34 @@ fn robots_from_abroad_are_one_alert_and_the_country_is_right() {
     }
 }
 
+#[test]
+fn what_is_left_of_a_surge_from_abroad_is_no_robots_from_home() {
+    for seed in 0..8 {
+        let mut world = World::new(60 + seed);
+        world.run(300, &[USUAL], &[]);
+        world.run(40, &[USUAL], &[Robots { rate: 40.0, countries: 3, ..ROBOTS }]);
+        let end = world.tick;
+        // People come in half as many again, so that what is left abroad is the smaller part.
+        world.run(60, &[USUAL, People { rate: 0.5 * USUAL.rate, ..USUAL }], &[]);
+        assert!(world.last(AlertKind::ForeignSurge).is_some());
+        let robotic = |f: &Finding| f.kind == AlertKind::RoboticSurge && f.fires();
+        let after = world.findings.iter().filter(|(tick, f)| *tick >= end && robotic(f)).count();
+        assert_eq!(after, 0, "seed {seed}: {}", world.explain());
+    }
+}
+
+#[test]
+fn a_surge_from_abroad_needs_more_than_one_source() {
+    let usual = People { abroad: 0.0, ..USUAL };
+    for (machines, is_surge) in [(1, false), (20, true)] {
+        let mut world = World::new(70);
+        world.run(300, &[usual], &[]);
+        world.run(60, &[usual], &[Robots { rate: 15.0, machines, countries: 1, ..ROBOTS }]);
+        let loud = world.loud().iter().any(|(kind, _)| *kind == AlertKind::ForeignSurge);
+        assert_eq!(loud, is_surge, "{machines} machines: {}", world.explain());
+    }
+}
+
 fn crowds() -> Vec<(&'static str, People)> {
     let crowd = People { rate: 900.0, ..USUAL };
     vec![

@@ -30,9 +30,6 @@ const FAST: f64 = 20.0;
 /// Ticks for which `foreign_surge` is waited for when most of the excess is from abroad: fifteen seconds.
 const WAITS_FOR_FOREIGN: u64 = 60;
 
-/// Ticks after a surge from abroad last fired in which it speaks for the whole: a minute.
-const FOREIGN_SPEAKS_FOR: u64 = 240;
-
 /// What is remembered of a subject between looks.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
@@ -76,11 +73,10 @@ pub fn detect(
         return None;
     }
     let since = *memory.since.get_or_insert(view.tick);
-    let is_waiting = view.site_foreign || situation.foreign || view.tick.since(since) < WAITS_FOR_FOREIGN;
-    // What the whole shows in the minute after a surge from abroad is what is left of that.
-    let spoken_for = memory.foreign_at.is_some_and(|at| view.tick.since(at) <= FOREIGN_SPEAKS_FOR);
-    let is_left_over = is_whole && (view.site_foreign || spoken_for);
-    if (abroad >= 0.5 && is_waiting) || is_left_over {
+    // A surge from abroad speaks for its robots, and for what is left of them in the minute after it.
+    let foreign_speaks = view.site_foreign || situation.foreign;
+    let waits_for_foreign = abroad >= 0.5 && view.tick.since(since) < WAITS_FOR_FOREIGN;
+    if waits_for_foreign || (foreign_speaks && (is_whole || abroad >= 0.5)) {
         return None;
     }
     let mut finding = view.finding(AlertKind::RoboticSurge, subject, score, line);
