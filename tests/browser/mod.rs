@@ -50,7 +50,9 @@ impl Browser {
             return None;
         };
         let profile = tempfile::tempdir().unwrap();
-        let process = Command::new(program)
+        // A test that is killed must not leave a browser running.
+        let process = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", program])
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-port=0"])
             .args(["--no-first-run", "--disable-background-networking", "--disable-dev-shm-usage"])
             .arg(format!("--user-data-dir={}", profile.path().display()))
