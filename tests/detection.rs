@@ -94,6 +94,8 @@ struct World {
     pending: VecDeque<(u64, CohortRecord)>,
     findings: Vec<(u64, Finding)>,
     minutes: Vec<MinuteVerdict>,
+    /// Scans look for hosts.
+    scanned: bool,
 }
 
 impl World {
@@ -109,6 +111,7 @@ impl World {
             pending: VecDeque::new(),
             findings: Vec::new(),
             minutes: Vec::new(),
+            scanned: false,
         }
     }
 
@@ -199,6 +202,13 @@ impl World {
         contacts.push(self.contact(source, home, robot, ContactStage::Settled));
     }
 
+    /// An address that a scan has just found: another one every other second. It answers nobody.
+    fn woken(&self) -> HostTick {
+        let address = Address::v4([203, 0, 113, 100 + (self.tick / 8 % 150) as u8]);
+        let inbound = Volume { packets: 1, bytes: 60 };
+        HostTick { address, inbound, syn: 1, ..HostTick::default() }
+    }
+
     fn step(&mut self, load: &Load) {
         let mut host = HostTick { address: Address::v4(HOST), ..HostTick::default() };
         host.cohort.finished[1] = std::mem::take(&mut self.next_tick);
@@ -231,7 +241,9 @@ impl World {
         host.inbound.packets = u64::from(host.syn) * 8 + 1;
         host.verified_from.sort_unstable();
         let tick = Tick::new(self.tick);
-        let mut summary = Summary { tick, hosts: vec![host], contacts, ..Summary::default() };
+        let mut hosts = vec![host];
+        hosts.extend(self.scanned.then(|| self.woken()));
+        let mut summary = Summary { tick, hosts, contacts, ..Summary::default() };
         let now = self.tick;
         self.pending.retain(|(due, record)| {
             if *due == now {
@@ -404,6 +416,15 @@ fn the_attack_share_of_a_minute_is_that_of_its_handshakes() {
     assert_eq!(errors.len(), 12);
     errors.sort_by(f64::total_cmp);
     assert!(errors[6] <= 0.02 && errors[11] <= 0.06, "{errors:?}");
+}
+
+#[test]
+fn scans_do_not_hide_what_a_site_bears() {
+    let mut world = World::new(330);
+    world.scanned = true;
+    world.run(280, &CALM);
+    let borne = world.minutes.last().unwrap().capacity_per_second;
+    assert!(borne.is_some_and(|borne| borne >= 0.8 * (CALM.home + CALM.abroad)), "{borne:?}");
 }
 
 #[test]

@@ -239,3 +239,45 @@ impl Situation {
         if self.unhealthy && self.is_beyond_capacity(view) { Verdict::Mixed } else { Verdict::Attack }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::engine::Settings;
+
+    fn view(capacity: f64) -> View {
+        View {
+            tick: Tick::new(4_000),
+            lines: Lines::new(&Settings::default()),
+            policy: Arc::default(),
+            loss_share: 0.0,
+            duplicate_share: 0.0,
+            sampler_shift: 0,
+            backlog: 1_024.0,
+            capacity: Some(capacity),
+            served_part: 1.0,
+            site_attacked: false,
+            site_foreign: false,
+            home_known: true,
+            connections_known: true,
+            networks_are_known: false,
+        }
+    }
+
+    #[test]
+    fn robots_are_no_demand() {
+        let situation = Situation { demand: 200.0, unhealthy: true, ..Situation::default() };
+        assert_eq!(situation.attack_verdict(&view(100.0)), Verdict::Mixed);
+        let robots = Situation { empty_excess: 120.0, ..situation };
+        assert_eq!(robots.attack_verdict(&view(100.0)), Verdict::Attack);
+    }
+
+    #[test]
+    fn demand_once_beyond_capacity_stays_so_until_it_falls_below() {
+        let at = |demand, was_beyond| {
+            Situation { demand, was_beyond, ..Situation::default() }.is_beyond_capacity(&view(100.0))
+        };
+        assert!(!at(110.0, false) && at(116.0, false));
+        assert!(at(110.0, true) && !at(99.0, true));
+    }
+}

@@ -239,6 +239,18 @@ mod tests {
     }
 
     #[test]
+    fn answers_to_retries_are_told_from_those_to_first_tries() {
+        let mut cohorts = Cohorts::default();
+        // Half of a hundred first tries are answered at once, and fifty retries of a second before beside them.
+        (0..40).for_each(|_| cohorts.push(&tick(100, &[(0, 50), (5, 50)], &[])));
+        assert!((cohorts.retries_answered(20) - 2.0).abs() < 1e-9, "{}", cohorts.retries_answered(20));
+        let mut healthy = Cohorts::default();
+        (0..40).for_each(|_| healthy.push(&tick(100, &[(0, 100)], &[(0, 95)])));
+        assert_eq!(healthy.retries_answered(20), 1.0);
+        assert_eq!(Cohorts::default().retries_answered(20), 1.0);
+    }
+
+    #[test]
     fn a_client_that_resets_is_not_unfinished() {
         let mut cohorts = Cohorts::default();
         let mut first = tick(10, &[(0, 10)], &[(0, 6)]);

@@ -158,6 +158,16 @@ mod tests {
     }
 
     #[test]
+    fn what_the_server_or_the_path_has_shaped_says_nothing_of_the_client() {
+        let mut shapes = Shapes::default();
+        settle(&mut shapes, 1, &Contact { served: false, ..human(1) });
+        settle(&mut shapes, 1, &Contact { repeated: true, ..human(2) });
+        assert_eq!(shapes.sample().seen(), 0.0);
+        settle(&mut shapes, 1, &human(3));
+        assert_eq!(shapes.sample().seen(), 1.0);
+    }
+
+    #[test]
     fn a_crowd_is_more_of_the_same() {
         let mut shapes = learned();
         (10_000..10_600).for_each(|n| settle(&mut shapes, 300, &human(n)));

@@ -3,6 +3,7 @@
 mod connections;
 mod contacts;
 mod conversation;
+mod handshakes;
 mod probes;
 mod quic;
 mod strays;
