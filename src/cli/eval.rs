@@ -73,7 +73,7 @@ pub(super) struct Eval {
     docs: Option<PathBuf>,
 
     /// Write each simulated world in which something was wrong as a capture with its truth, to be looked at.
-    #[arg(long, value_name = "DIR", requires = "suite")]
+    #[arg(long, value_name = "DIR", conflicts_with = "inputs")]
     keep: Option<PathBuf>,
 
     /// Exit with 1 if a figure lies below its floor: what must not be lost again.
