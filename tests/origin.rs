@@ -36,13 +36,13 @@ fn with_overrides(overrides: &[(&str, &str)]) -> Result<Origins, OriginError> {
 
 /// The development copy of IPtoASN, if it is there.
 fn iptoasn() -> Option<PathBuf> {
-    let root = std::env::var_os("VIGIE_GEO").map_or_else(|| PathBuf::from("../shared/geo"), PathBuf::from);
+    let root = std::env::var_os("VIGIE_TEST_GEO").map_or_else(|| PathBuf::from("../shared/geo"), PathBuf::from);
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(root).join("iptoasn-country-20260617.mmdb");
     if file.is_file() {
         return Some(file);
     }
     assert_ne!(std::env::var("VIGIE_REQUIRE_ALL").as_deref(), Ok("1"), "{} is missing", file.display());
-    eprintln!("SKIPPED: {} is missing; set VIGIE_GEO", file.display());
+    eprintln!("SKIPPED: {} is missing; set VIGIE_TEST_GEO", file.display());
     None
 }
 
