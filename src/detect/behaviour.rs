@@ -160,7 +160,8 @@ impl Features {
         if let Some(spread) = excess.gap_spread() {
             // A site whose usual clients are regular, such as an app that polls, sets its own measure.
             let usual_spread = usual.gap_spread().unwrap_or(1.0).min(1.0);
-            let nats = 2.0 * (0.6 - spread / usual_spread) / 0.3;
+            // Regular gaps are a machine's. Irregular ones are less of a proof: a tool of many threads waits for answers.
+            let nats = (2.0 * (0.6 - spread / usual_spread) / 0.3).max(-2.0);
             self.weigh("weight_regularity", nats, figure(F::GapSpreadRatio, spread, usual.gap_spread()));
         }
         if full && excess.aged >= LEAST_SOURCES.max(LEAST_PART * usual.aged) && usual.aged >= LEAST_SOURCES {

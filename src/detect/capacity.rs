@@ -118,10 +118,16 @@ impl Capacity {
         self.served_part.unwrap_or(1.0)
     }
 
+    /// Tells whether it was seen not to keep up, so that its limit is known.
+    #[must_use]
+    pub const fn is_limit_known(&self) -> bool {
+        self.overloaded >= SAMPLES
+    }
+
     /// Returns what it bears; `None` until something was served.
     #[must_use]
     pub fn bounds(&self) -> Option<Bounds> {
-        let high = (self.overloaded >= SAMPLES).then_some(self.most_served * ABOVE_THE_MOST);
+        let high = self.is_limit_known().then_some(self.most_served * ABOVE_THE_MOST);
         (self.most_served > 0.0).then_some(Bounds { low: self.most_served, high })
     }
 }

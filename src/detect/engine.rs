@@ -448,6 +448,7 @@ impl Engine {
         for record in &summary.cohorts {
             self.scanners.observe(summary.tick, record);
         }
+        self.scanners.advance(summary.tick);
         for contact in summary.contacts.iter().filter(|c| c.stage == ContactStage::Settled && c.served && c.verified) {
             if self.policy.site_of(contact.responder).is_some() {
                 self.known.learn(summary.tick, contact.originator.source_unit());
@@ -473,7 +474,8 @@ impl Engine {
         }
         for record in &summary.cohorts {
             let known = self.known.contains(record.source);
-            let scanner = self.scanners.contains(record.source) || self.sources.is_scanner(record.source);
+            let scanner = !self.scanners.in_concert()
+                && (self.scanners.probes(record.source) || self.sources.is_scanner(record.source));
             let host = self.hosts.get_mut(&record.target);
             let site = self.policy.site_of(record.target).and_then(|site| self.sites.get_mut(&site));
             for watched in host.into_iter().chain(site.map(|site| &mut site.watched)) {
@@ -618,9 +620,12 @@ impl Engine {
             let (site_attacked, site_foreign) = (attacked.contains(&site), foreign.contains(&site));
             let view = View { site_attacked, site_foreign, ..view.clone() };
             let capacity = configured_capacity(&self.settings, &self.policy, watched.subject.site);
-            let served_part = self.capacity.get(&watched.subject.site).map_or(1.0, Capacity::served_part);
+            let learned = self.capacity.get(&watched.subject.site);
+            let served_part = learned.map_or(1.0, Capacity::served_part);
+            let limit_known = capacity.is_some() || learned.is_some_and(Capacity::is_limit_known);
             let view = View {
                 capacity: capacity.or(Some(watched.capacity).filter(|c| *c > 0.0)),
+                limit_known,
                 served_part,
                 ..view.clone()
             };
@@ -638,9 +643,12 @@ impl Engine {
         }
         for (site, WatchedSite { watched, speaks, carpets, .. }) in &mut self.sites {
             let capacity = configured_capacity(&self.settings, &self.policy, watched.subject.site);
-            let served_part = self.capacity.get(&watched.subject.site).map_or(1.0, Capacity::served_part);
+            let learned = self.capacity.get(&watched.subject.site);
+            let served_part = learned.map_or(1.0, Capacity::served_part);
+            let limit_known = capacity.is_some() || learned.is_some_and(Capacity::is_limit_known);
             let view = View {
                 capacity: capacity.or(Some(watched.capacity).filter(|c| *c > 0.0)),
+                limit_known,
                 served_part,
                 site_foreign: foreign.contains(site),
                 ..view.clone()
@@ -728,6 +736,7 @@ impl Engine {
             sampler_shift: summary.flows.sampler_shift,
             backlog: if self.settings.backlog > 0 { f64::from(self.settings.backlog) } else { 1_024.0 },
             capacity: None,
+            limit_known: false,
             served_part: 1.0,
             site_attacked: false,
             site_foreign: false,

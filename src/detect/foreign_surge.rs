@@ -16,6 +16,7 @@
 use crate::detect::behaviour::{Behaviour, DECISIVE};
 use crate::detect::budget::COUNTRY_LOOK;
 use crate::detect::finding::{Caveat, FigureName as F, Finding, OriginShare, SourceShare};
+use crate::detect::robotic_surge::LOOKS;
 use crate::detect::strata::Strata;
 use crate::detect::view::{Situation, View, figure, on_tcp};
 use crate::kind::{AlertKind, Severity, Verdict};
@@ -50,12 +51,29 @@ const PATIENCE: u64 = 40;
 /// Connections after which an undecided behaviour is called a suspicion without waiting.
 const ENOUGH: f64 = 150.0;
 
+/// Ticks for which a surge that began as connection exhaustion may pause and is the same: a minute.
+const OUTLASTS: u64 = 240;
+
 /// What is remembered of a subject between looks.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     country_evidence: f64,
     country_looks: u32,
     since: Option<Tick>,
+    /// When it last was what `connection_exhaustion` had begun with.
+    exhausting_at: Option<Tick>,
+}
+
+impl Memory {
+    /// Tells whether these are the connections of an exhaustion: of one now, or of one they have outlasted without a pause
+    /// of a minute.
+    fn belongs_to_exhaustion(&mut self, now: Tick, exhausted: bool) -> bool {
+        let belongs = exhausted || self.exhausting_at.is_some_and(|at| now.since(at) <= OUTLASTS);
+        if belongs {
+            self.exhausting_at = Some(now);
+        }
+        belongs
+    }
 }
 
 /// Judges a subject.
@@ -87,9 +105,10 @@ pub fn detect(
     if score < 0.25 * line {
         return None;
     }
-    let little = is_left_to_others(subject, situation, abroad - expected);
+    let little =
+        memory.belongs_to_exhaustion(view.tick, situation.exhausted) || is_left_to_others(subject, abroad - expected);
     situation.foreign |= fires && !little;
-    let behaviour = strata.abroad.behaviour.as_ref();
+    let behaviour = behaviour(strata);
     let mut finding = view.finding(AlertKind::ForeignSurge, subject, score, line);
     on_tcp(&mut finding, subject.leading_port());
     finding.gates_hold = together || one;
@@ -97,7 +116,7 @@ pub fn detect(
     let waited = memory.since.is_some_and(|since| view.tick.since(since) >= PATIENCE);
     conclude(view, subject, situation, behaviour, waited, abroad - expected, &mut finding);
     if little {
-        (finding.severity, finding.verdict, finding.confidence) = (Severity::Info, Some(Verdict::Suspicion), 0.4);
+        (finding.severity, finding.verdict, finding.confidence) = (Severity::Info, None, 0.4);
     }
     if fires && finding.verdict != Some(Verdict::Rush) {
         situation.foreign_excess = (abroad - expected).max(0.0) / 10.0;
@@ -128,13 +147,13 @@ fn largest_shift(view: &View, subject: &Subject) -> (f64, Tick) {
 }
 
 /// Tells whether what `excess` connections abroad do, in ten seconds, is another detector's to say.
-fn is_left_to_others(subject: &Subject, situation: &Situation, excess: f64) -> bool {
+fn is_left_to_others(subject: &Subject, excess: f64) -> bool {
     let (_, sources) = subject.abroad.sources.new_share();
     let few = sources < LEAST_SOURCES && excess / 10.0 < FAST;
     let unserved = |stratum: &Stratum| stratum.service.unserved_share();
     let idle = unserved(&subject.abroad).is_some_and(|share| share >= CARRY_NOTHING)
         && unserved(&subject.domestic).is_some_and(|share| share <= STILL_SERVED);
-    few || idle || situation.exhausted
+    few || idle
 }
 
 /// Looks at every country, once a second: each costs the tail of a distribution.
@@ -150,6 +169,15 @@ fn look_at_countries(view: &View, memory: &mut Memory, subject: &Subject, least:
         .fold(0.0, f64::max);
     memory.country_evidence = loudest;
     memory.country_looks = if loudest >= view.lines.country { memory.country_looks + 1 } else { 0 };
+}
+
+/// Chooses the behaviour that speaks for the surge: its own once that is decided. Robots that come from home as well give
+/// both strata one shape, which neither has for itself; then the behaviour of the whole speaks.
+fn behaviour(strata: &Strata) -> Option<&Behaviour> {
+    let own = strata.abroad.behaviour.as_ref();
+    let is_decided = |behaviour: &Behaviour| behaviour.is_human() || behaviour.is_robotic();
+    let whole = strata.all.behaviour.as_ref().filter(|_| strata.all.robotic_looks >= LOOKS);
+    own.filter(|own| is_decided(own)).or(whole.filter(|whole| whole.is_robotic())).or(own)
 }
 
 /// Decides what the surge is: attack, crowd or suspicion (DETECTION 0.2, "Genuine foreign crowd").
@@ -174,9 +202,10 @@ fn conclude(
             let severity = if hurts { Severity::Critical } else { Severity::Warning };
             (severity, Some(situation.attack_verdict(view)), (0.8 + behaviour.nats / 60.0).clamp(0.5, 0.98))
         }
-        Some(_) if waited || many => (Severity::Warning, Some(Verdict::Suspicion), 0.6),
-        None if waited || situation.flood => (Severity::Warning, Some(Verdict::Suspicion), 0.5),
-        _ => (Severity::Info, Some(Verdict::Suspicion), 0.4),
+        // What is undecided now takes nothing back: until something is decided it reads as a suspicion.
+        Some(_) if waited || many => (Severity::Warning, None, 0.6),
+        None if waited || situation.flood => (Severity::Warning, None, 0.5),
+        _ => (Severity::Info, None, 0.4),
     };
     finding.severity = severity;
     finding.verdict = verdict;
@@ -236,4 +265,49 @@ fn describe(
         .into_iter()
         .map(|(address, packets, bytes)| SourceShare { address, packets, bytes })
         .collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::strata::Held;
+
+    fn held(nats: f64, looks: u32) -> Held {
+        let behaviour = Behaviour {
+            nats,
+            connections: 100.0,
+            decades: 20.0,
+            sources: 50.0,
+            figures: Vec::new(),
+            weights: vec![("weight_shape", 3.0)],
+        };
+        let mut held = Held::default();
+        (held.behaviour, held.robotic_looks) = (Some(behaviour), looks);
+        held
+    }
+
+    #[test]
+    fn the_whole_speaks_for_a_surge_that_has_no_shape_of_its_own() {
+        let nats = |abroad: Held, all: Held| {
+            let mut strata = Strata::default();
+            (strata.abroad, strata.all) = (abroad, all);
+            behaviour(&strata).map(|b| b.nats)
+        };
+        assert_eq!(nats(held(0.5, 0), held(7.0, 2)), Some(7.0));
+        assert_eq!(nats(held(0.5, 0), held(7.0, 1)), Some(0.5), "one look is none");
+        assert_eq!(nats(held(-5.0, 0), held(7.0, 2)), Some(-5.0), "people from abroad stay people");
+        assert_eq!(nats(held(0.5, 0), held(2.0, 0)), Some(0.5));
+        assert_eq!(nats(Held::default(), Held::default()), None);
+    }
+
+    #[test]
+    fn what_began_as_exhaustion_stays_its_own() {
+        let mut memory = Memory::default();
+        assert!(!memory.belongs_to_exhaustion(Tick::new(100), false));
+        assert!(memory.belongs_to_exhaustion(Tick::new(200), true));
+        assert!(
+            memory.belongs_to_exhaustion(Tick::new(400), false) && memory.belongs_to_exhaustion(Tick::new(600), false)
+        );
+        assert!(!memory.belongs_to_exhaustion(Tick::new(900), false));
+    }
 }

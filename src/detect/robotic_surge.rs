@@ -20,7 +20,7 @@ use crate::time::Tick;
 use crate::window::subject::{Subject, VERIFIED_FLOOR};
 
 /// Looks in a row at which a surge must be robotic.
-const LOOKS: u32 = 2;
+pub(super) const LOOKS: u32 = 2;
 
 /// Sources from which robots are an attack and not one crawler, and connections a second (the floor of rates, DETECTION
 /// 1.2) from which fewer are worth a word.
@@ -76,7 +76,8 @@ pub fn detect(
     // A surge from abroad speaks for its robots, and for what is left of them in the minute after it.
     let foreign_speaks = view.site_foreign || situation.foreign;
     let waits_for_foreign = abroad >= 0.5 && view.tick.since(since) < WAITS_FOR_FOREIGN;
-    if waits_for_foreign || (foreign_speaks && (is_whole || abroad >= 0.5)) {
+    let remains = is_whole && !situation.foreign;
+    if waits_for_foreign || (foreign_speaks && (remains || abroad >= 0.5)) {
         return None;
     }
     let mut finding = view.finding(AlertKind::RoboticSurge, subject, score, line);

@@ -108,6 +108,7 @@ impl Sources {
                 self.scanning.probe(now, probe, policy, standing(probe.target).one_sided);
             }
         }
+        self.scanning.advance(now);
         self.guessing.advance(now, |host| !standing(host).unwell);
         self.leaving.advance(now);
     }

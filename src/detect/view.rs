@@ -32,6 +32,8 @@ pub struct View {
     pub backlog: f64,
     /// Served connections a second the subject's site has borne in good health, or is configured to.
     pub capacity: Option<f64>,
+    /// Whether that is the most it can bear, and not only what was asked of it so far.
+    pub limit_known: bool,
     /// Usual part of first attempts that is served, 1 while unknown.
     pub served_part: f64,
     /// Whether some host of the subject's site is under attack.
@@ -208,6 +210,8 @@ pub struct Situation {
     pub rush: bool,
     /// In the last tick real demand was more than is borne.
     pub was_beyond: bool,
+    /// The service was overloaded before any attack was on.
+    pub overloaded_first: bool,
 }
 
 impl Situation {
@@ -224,12 +228,14 @@ impl Situation {
     }
 
     /// Tells whether real demand is more than is borne: 1.15 times as much, or as much once it was more, so that a demand
-    /// near the border does not change the verdict with every tick.
+    /// near the border does not change the verdict with every tick. More than was ever asked of a service is beyond it only
+    /// if it was failing before.
     #[must_use]
     pub fn is_beyond_capacity(&self, view: &View) -> bool {
         let people = (self.demand - self.robots()).max(0.0);
         let times = if self.was_beyond { 1.0 } else { 1.15 };
-        view.capacity.map_or(self.rush, |capacity| people * view.served_part > times * capacity)
+        let is_limit = view.limit_known || self.overloaded_first;
+        view.capacity.map_or(self.rush, |capacity| is_limit && people * view.served_part > times * capacity)
     }
 
     /// Returns the verdict on an attack found here: mixed when real demand would not have been borne either
@@ -255,6 +261,7 @@ mod tests {
             sampler_shift: 0,
             backlog: 1_024.0,
             capacity: Some(capacity),
+            limit_known: true,
             served_part: 1.0,
             site_attacked: false,
             site_foreign: false,
@@ -279,5 +286,13 @@ mod tests {
         };
         assert!(!at(110.0, false) && at(116.0, false));
         assert!(at(110.0, true) && !at(99.0, true));
+    }
+
+    #[test]
+    fn more_than_was_ever_asked_for_is_too_much_only_for_a_service_that_failed_before() {
+        let view = View { limit_known: false, ..view(100.0) };
+        let demand = Situation { demand: 200.0, ..Situation::default() };
+        assert!(!demand.is_beyond_capacity(&view));
+        assert!(Situation { overloaded_first: true, ..demand }.is_beyond_capacity(&view));
     }
 }

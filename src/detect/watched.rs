@@ -136,8 +136,12 @@ impl WatchedSite {
     }
 }
 
+/// Ticks after an attack for which bad health is its doing: a minute.
+const ATTACK_REMEMBERED: u64 = 240;
+
 /// Runs the detectors over one subject, those first whose judgement the others need.
 pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
+    let attacked_lately = watched.attacked_at.is_some_and(|at| view.tick.since(at) <= ATTACK_REMEMBERED);
     let Watched { subject, strata, foreign, exhaustion, robotic, situation, .. } = &mut *watched;
     // What the last tick held of robots and of health bears on this tick's flood verdict.
     *situation = Situation {
@@ -146,6 +150,7 @@ pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
         unhealthy: situation.unhealthy,
         rush: situation.rush,
         was_beyond: situation.is_beyond_capacity(view),
+        overloaded_first: situation.unhealthy && (situation.overloaded_first || !attacked_lately),
         ..Situation::default()
     };
     let syn_flood = syn_flood::detect(view, subject, situation);

@@ -8,6 +8,7 @@ pub mod bloom;
 pub mod calendar;
 pub mod clients;
 pub mod cohorts;
+pub mod concert;
 pub mod connections;
 pub mod cusum;
 pub mod doors;

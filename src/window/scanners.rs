@@ -6,9 +6,10 @@
 
 use crate::address::Address;
 use crate::hash::{Seed, mix};
-use crate::summary::{CohortRecord, Outcome};
+use crate::summary::{CohortRecord, CohortStage, Outcome};
 use crate::time::Tick;
 use crate::window::bitmap::Bitmap;
+use crate::window::concert::Concert;
 
 const PLACES: usize = 4_096;
 
@@ -34,13 +35,14 @@ struct Entry {
 pub struct Scanners {
     seed: Seed,
     entries: Vec<Entry>,
+    concert: Concert,
 }
 
 impl Scanners {
     /// Builds an empty table keyed by `seed`.
     #[must_use]
     pub fn new(seed: Seed) -> Self {
-        Self { seed, entries: vec![Entry::default(); PLACES] }
+        Self { seed, entries: vec![Entry::default(); PLACES], concert: Concert::default() }
     }
 
     /// Takes a record of a followed handshake.
@@ -57,11 +59,25 @@ impl Scanners {
             entry.ports.insert(mix(self.seed.0[1], u64::from(record.port)));
             entry.hosts.insert(self.seed.address(record.target));
         }
+        if record.stage == CohortStage::Look && self.probes(record.source) {
+            self.concert.note(now, record.source, record.weight);
+        }
+    }
+
+    /// Ends a tick.
+    pub fn advance(&mut self, now: Tick) {
+        self.concert.advance(now);
+    }
+
+    /// Tells whether sources probe in concert: then their handshakes are a flood's.
+    #[must_use]
+    pub const fn in_concert(&self) -> bool {
+        self.concert.plays()
     }
 
     /// Tells whether the source probes: enough different ports or hosts (by [`Bitmap`]), and at least four failures to a success.
     #[must_use]
-    pub fn contains(&self, source: Address) -> bool {
+    pub fn probes(&self, source: Address) -> bool {
         let entry = &self.entries[self.place(source)];
         entry.source == source
             && entry.failures >= 4 * entry.successes
@@ -76,7 +92,6 @@ impl Scanners {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::summary::CohortStage;
     use crate::time::Timestamp;
 
     fn probe(port: u16, host: u8, outcome: u8) -> CohortRecord {
@@ -99,12 +114,12 @@ mod tests {
         for port in 1..40 {
             scanners.observe(Tick::new(10), &probe(port, 1, 0));
         }
-        assert!(scanners.contains(Address::v4([198, 18, 0, 1])));
+        assert!(scanners.probes(Address::v4([198, 18, 0, 1])));
         let mut scanners = Scanners::new(Seed::default());
         for host in 1..60 {
             scanners.observe(Tick::new(10), &probe(445, host, 0));
         }
-        assert!(scanners.contains(Address::v4([198, 18, 0, 1])));
+        assert!(scanners.probes(Address::v4([198, 18, 0, 1])));
     }
 
     #[test]
@@ -113,7 +128,7 @@ mod tests {
         for _ in 0..1_000 {
             scanners.observe(Tick::new(10), &probe(443, 1, 0));
         }
-        assert!(!scanners.contains(Address::v4([198, 18, 0, 1])));
+        assert!(!scanners.probes(Address::v4([198, 18, 0, 1])));
     }
 
     #[test]
@@ -123,6 +138,6 @@ mod tests {
             scanners.observe(Tick::new(10), &probe(port, 1, Outcome::ANSWERED | Outcome::FINISHED));
             scanners.observe(Tick::new(10), &probe(port, 1, 0));
         }
-        assert!(!scanners.contains(Address::v4([198, 18, 0, 1])));
+        assert!(!scanners.probes(Address::v4([198, 18, 0, 1])));
     }
 }

@@ -8,11 +8,12 @@ use crate::detect::scan::{self, Scan};
 use crate::detect::view::View;
 use crate::detect::{host_sweep, port_scan};
 use crate::hash::Seed;
-use crate::kind::AlertKind;
+use crate::kind::{AlertKind, Severity};
 use crate::packet::Protocol;
 use crate::policy::Policy;
 use crate::summary::{Contact, Probe, ProbeOutcome};
 use crate::time::Tick;
+use crate::window::concert::Concert;
 use crate::window::doors::Doors;
 use crate::window::probing::{Prober, Probers, Probing};
 use crate::window::trw::Walk;
@@ -21,6 +22,9 @@ use super::MOST_ALARMING;
 
 /// UDP ports of `traceroute` (its manual page: 33434 and one more for each probe).
 const TRACEROUTE: std::ops::RangeInclusive<u16> = 33_434..=33_534;
+
+/// Hosts a source has failed at from which its probes count as those of one among many.
+const SEVERAL: f64 = 5.0;
 
 /// A scan that alarms: where it was found to aim stays its target.
 #[derive(Clone, Copy, Debug)]
@@ -37,11 +41,18 @@ pub(super) struct Scanning {
     probers: Probers,
     touched: BTreeSet<Prober>,
     scans: BTreeMap<Prober, Aimed>,
+    concert: Concert,
 }
 
 impl Scanning {
     pub(super) fn new(seed: Seed) -> Self {
-        Self { doors: Doors::new(seed), probers: Probers::new(seed), touched: BTreeSet::new(), scans: BTreeMap::new() }
+        Self {
+            doors: Doors::new(seed),
+            probers: Probers::new(seed),
+            touched: BTreeSet::new(),
+            scans: BTreeMap::new(),
+            concert: Concert::default(),
+        }
     }
 
     /// Notes a service in use.
@@ -66,9 +77,19 @@ impl Scanning {
             return;
         }
         let protected = policy.prefix_of(probe.target).filter(|prefix| !prefix.is_host());
+        let prober = Prober { source: probe.source, protocol: probe.protocol };
         if let Some(prober) = self.probers.observe(now, probe, protected) {
             self.touched.insert(prober);
         }
+        let hosts = self.probers.get(&prober).map_or(0.0, |probing| probing.hosts.recent(now).distinct());
+        if failed && hosts >= SEVERAL {
+            self.concert.note(now, probe.source, probe.weight);
+        }
+    }
+
+    /// Ends a tick.
+    pub(super) fn advance(&mut self, now: Tick) {
+        self.concert.advance(now);
     }
 
     pub(super) fn is_scanner(&self, source: Address) -> bool {
@@ -78,7 +99,13 @@ impl Scanning {
     pub(super) fn detect(&mut self, view: &View) -> Vec<Finding> {
         let touched = std::mem::take(&mut self.touched);
         let candidates: BTreeSet<Prober> = touched.into_iter().chain(self.scans.keys().copied()).collect();
-        candidates.into_iter().filter_map(|prober| self.judge(view, &prober)).collect()
+        let mut findings: Vec<Finding> =
+            candidates.into_iter().filter_map(|prober| self.judge(view, &prober)).collect();
+        // What many do at once is a flood, and its detectors' to tell.
+        if self.concert.played_before(view.tick) {
+            findings.iter_mut().for_each(|finding| finding.severity = Severity::Info);
+        }
+        findings
     }
 
     fn judge(&mut self, view: &View, prober: &Prober) -> Option<Finding> {

@@ -74,6 +74,7 @@ impl World {
             sampler_shift: 0,
             backlog: 1_024.0,
             capacity: None,
+            limit_known: false,
             site_attacked: false,
             home_known: false,
             connections_known: false,
