@@ -80,7 +80,9 @@ impl Life {
         let verdict = finding.verdict.unwrap_or(self.verdict);
         let severity = allowed(finding.severity, finding.kind, verdict);
         let changed = verdict != self.verdict || severity != self.severity;
-        if changed || finding.spoofed != self.latest.spoofed || is_higher(finding, &self.height) {
+        // What was louder before was not about the same thing when the verdict was another; a lower severity is its end.
+        let is_news = verdict != self.verdict || severity > self.severity;
+        if is_news || finding.spoofed != self.latest.spoofed || is_higher(finding, &self.height) {
             self.height.clone_from(finding);
         }
         self.confidence = confidence(finding, finding.verdict.map_or(self.confidence, |_| finding.confidence));

@@ -940,15 +940,14 @@ impl SiteState {
 
 /// Adds one host's tick to its site's minute.
 fn add_to_minute(sums: &mut MinuteSums, watched: &Watched) {
-    let (subject, situation) = (&watched.subject, &watched.situation);
+    let subject = &watched.subject;
     add_flood(sums, watched);
     let (begun, proven) = (subject.quic_opened.back(0) as f64, subject.quic_finished.back(0) as f64);
     sums.first_syns += tally::first_attempts(subject) + begun;
     if watched.datagram_flood {
         sums.flood.attack += begun - proven;
     }
-    let robots = if situation.robotic { situation.foreign_excess + situation.robotic_excess } else { 0.0 };
-    sums.robotic += robots.max(situation.empty_excess) / 4.0;
+    sums.robotic += watched.robots;
     let server = subject.cohorts.server_side(1);
     sums.opened += server.opened;
     sums.answered += server.answered;

@@ -76,7 +76,8 @@ pub fn detect(
     // A surge from abroad speaks for its robots, and for what is left of them in the minute after it.
     let foreign_speaks = view.site_foreign || situation.foreign;
     let waits_for_foreign = abroad >= 0.5 && view.tick.since(since) < WAITS_FOR_FOREIGN;
-    let remains = is_whole && !situation.foreign;
+    let home_too = strata::home(subject).is_some_and(|excess| excess.is_surge());
+    let remains = is_whole && !(situation.foreign && home_too);
     if waits_for_foreign || (foreign_speaks && (remains || abroad >= 0.5)) {
         return None;
     }

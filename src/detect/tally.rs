@@ -4,7 +4,10 @@
 //! tick are laid onto the tick of their SYN, with the last second still open, and kept aside while the test gathers
 //! evidence: when it fires they count from the start of the event, and when it returns to zero they are forgotten.
 
+use std::collections::VecDeque;
+
 use crate::detect::view::Situation;
+use crate::time::Tick;
 use crate::window::cohorts::LONGEST_DEADLINE;
 use crate::window::subject::Subject;
 
@@ -13,6 +16,9 @@ const FINISHED_AT_FIRST: f64 = 0.975;
 
 /// Ticks over which answers to retries are counted: five seconds.
 const ANSWERED_OVER: usize = 20;
+
+/// Ticks in which an excess of verified connections is measured: ten seconds.
+const ROBOTS_OVER: usize = 40;
 
 /// Attack among first attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -32,9 +38,11 @@ impl Part {
 }
 
 /// The tally of one subject.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Tally {
     aside: Part,
+    /// Robots' connections of the last ticks, as far as counted; empty while there are none.
+    robots: VecDeque<f64>,
 }
 
 /// Ticks after which evidence that led to nothing is no event's beginning: a minute.
@@ -58,6 +66,24 @@ impl Tally {
         }
         Part::default()
     }
+
+    /// Takes a tick that was judged and returns the robots' connections that now count. What is known of them is their
+    /// number in ten seconds: at first all of it counts, from then on what the newest tick adds, which by chance may be
+    /// less than nothing.
+    pub fn observe_robots(&mut self, situation: &Situation) -> f64 {
+        let rate = if situation.robotic { situation.foreign_excess + situation.robotic_excess } else { 0.0 };
+        let rate = rate.max(situation.empty_excess);
+        if rate <= 0.0 {
+            self.robots.clear();
+            return 0.0;
+        }
+        if self.robots.len() >= ROBOTS_OVER {
+            self.robots.pop_front();
+        }
+        let now = rate * ROBOTS_OVER as f64 * Tick::SECONDS - self.robots.iter().sum::<f64>();
+        self.robots.push_back(now);
+        now
+    }
 }
 
 /// First attempts of the newest tick whose handshakes can be judged.
@@ -73,4 +99,26 @@ fn now(subject: &Subject) -> Part {
     let Some(finished) = client.finished_share() else { return Part::default() };
     let share = ((1.0 - finished / usual) * subject.cohorts.retries_answered(ANSWERED_OVER)).min(1.0);
     Part { attack: share * first_attempts(subject), judged: client.answered * client.raw }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn robots_count_when_they_come_and_once() {
+        // Ten a tick for twenty seconds, which are seen in ten and alarm from the eighth tick on.
+        let come = |tick: usize| if (0..80).contains(&tick) { 10.0 } else { 0.0 };
+        let mut tally = Tally::default();
+        let mut counted = Vec::new();
+        for tick in 0..200_usize {
+            let in_ten_seconds: f64 = (0..40).filter_map(|back| tick.checked_sub(back)).map(come).sum();
+            let robotic = tick >= 8 && in_ten_seconds > 0.0;
+            let excess = if robotic { in_ten_seconds / 10.0 } else { 0.0 };
+            counted.push(tally.observe_robots(&Situation { robotic, robotic_excess: excess, ..Situation::default() }));
+        }
+        assert!((counted.iter().sum::<f64>() - 800.0).abs() < 1e-6, "{counted:?}");
+        assert!((counted[8] - 90.0).abs() < 1e-6 && (counted[9] - 10.0).abs() < 1e-6);
+        assert!(counted[80..].iter().all(|now| now.abs() < 1e-6), "nothing is left when they have gone");
+    }
 }

@@ -30,6 +30,8 @@ pub(super) struct Watched {
     pub(super) tally: Tally,
     /// What of this tick's first attempts was attack.
     pub(super) part: Part,
+    /// Connections of robots that count from this tick on.
+    pub(super) robots: f64,
     /// An attack of any kind is held to be on.
     pub(super) attacked: bool,
     /// A flood of datagrams fires: unanswered QUIC Initials are its doing.
@@ -52,6 +54,7 @@ impl Watched {
             capacity: 0.0,
             tally: Tally::default(),
             part: Part::default(),
+            robots: 0.0,
             attacked: false,
             datagram_flood: false,
             attacked_at: None,
@@ -173,6 +176,7 @@ pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
         *evidence = evidence.max(finding.score);
     }
     watched.part = watched.tally.observe(&watched.subject, &watched.situation);
+    watched.robots = watched.tally.observe_robots(&watched.situation);
     watched.attacked = watched.situation.is_attacked() || findings.iter().any(is_attack);
     watched.datagram_flood = findings.iter().any(|finding| finding.kind == AlertKind::UdpFlood && finding.fires());
     if watched.attacked {

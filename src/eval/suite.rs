@@ -19,7 +19,7 @@ closed_set! {
     Suite {
         /// Some dozens of worlds, for every day.
         Quick = "quick",
-        /// Thousands of worlds, for publication.
+        /// More than a thousand worlds, for publication.
         Full = "full",
     }
 }
@@ -51,7 +51,7 @@ const QUIET: [Scenario; 7] = [
 
 /// Worlds without an attack, and how many of each belong to a seed of the quick and of the full suite.
 const PEACEFUL: &[(Group, &[Scenario], u64, u64)] = &[
-    (Group::Rush, &[Scenario::Rush, Scenario::FlashCrowd], 1, 5),
+    (Group::Rush, &[Scenario::Rush, Scenario::FlashCrowd], 1, 25),
     (
         Group::Rush,
         &[
@@ -64,11 +64,11 @@ const PEACEFUL: &[(Group, &[Scenario], u64, u64)] = &[
             Scenario::NewCdnRegion,
         ],
         0,
-        2,
+        10,
     ),
     (Group::Rush, &[Scenario::ExamResults, Scenario::SchoolMorning], 1, 0),
-    (Group::Overload, &[Scenario::RushOverload, Scenario::FlashCrowd], 1, 6),
-    (Group::ForeignCrowd, &[Scenario::ForeignCrowd], 1, 3),
+    (Group::Overload, &[Scenario::RushOverload, Scenario::FlashCrowd], 1, 30),
+    (Group::ForeignCrowd, &[Scenario::ForeignCrowd], 1, 6),
     (Group::Outage, &[Scenario::Outage, Scenario::SlowDatabase, Scenario::LostDatacentre], 1, 1),
     (Group::Calm, &[Scenario::Calm], 1, 3),
     (
@@ -90,7 +90,7 @@ impl Suite {
     pub const fn seeds(self) -> Range<u64> {
         match self {
             Self::Quick => 1..4,
-            Self::Full => 20_001..20_026,
+            Self::Full => 20_001..20_006,
         }
     }
 
@@ -99,7 +99,7 @@ impl Suite {
     pub fn slices(self, first: u64) -> Vec<Slice> {
         match self {
             Self::Quick => weeks::slices(first..first + 4, 8, 3_600),
-            Self::Full => weeks::slices(first..first + 400, 16, 4 * 3_600),
+            Self::Full => weeks::slices(first..first + 32, 16, 4 * 3_600),
         }
     }
 
@@ -109,9 +109,13 @@ impl Suite {
         let strata = self.strata();
         let mut worlds = Vec::new();
         for seed in seeds {
-            for (stratum, times) in &strata {
-                worlds.extend((0..*times).map(|turn| draw(*stratum, seed, turn)));
-            }
+            // Strata with many worlds to a seed are spread over those with few.
+            let mut turns: Vec<(f64, Stratum, u64)> = strata
+                .iter()
+                .flat_map(|(stratum, times)| (0..*times).map(|turn| (turn as f64 / *times as f64, *stratum, turn)))
+                .collect();
+            turns.sort_by(|a, b| a.0.total_cmp(&b.0));
+            worlds.extend(turns.into_iter().map(|(_, stratum, turn)| draw(stratum, seed, turn)));
         }
         worlds
     }

@@ -1,6 +1,7 @@
 //! What is not TCP: QUIC visits, name and time service, echo. Two-way and short; nothing here is hostile.
 
 use super::frame::{Network, Way};
+use super::minutes::Attempt;
 use super::number::{floor_u64, low_u16, low_u32};
 use super::population::{Client, Visitor};
 use super::queue::Handle;
@@ -59,7 +60,7 @@ impl World<'_> {
         let (first, count) = outside.system.ephemeral_ports();
         let ports = (self.port(first, count), 443);
         let segments = low_u16(floor_u64(self.random.bounded_pareto(1.0, 60.0, 1.1)));
-        self.count_attempt(false);
+        self.count_attempt(Attempt::Person);
         self.start(Topic::Quic(segments), outside, inside, ports);
     }
 

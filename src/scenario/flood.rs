@@ -2,6 +2,7 @@
 
 use super::blocks;
 use super::frame::{Network, Segment, Way};
+use super::minutes::Attempt;
 use super::number::{low_u8, low_u16};
 use super::parameters::Spoofing;
 use super::population::Population;
@@ -93,7 +94,7 @@ impl World<'_> {
         };
         self.send_half_open_syn(&half, 512);
         self.count_attack(place);
-        self.count_attempt(true);
+        self.count_attempt(Attempt::Attacker);
         self.answer_half_open(half);
     }
 
@@ -123,7 +124,7 @@ impl World<'_> {
         let again = chance.chance(repeated).then(|| chance.between(1.0, 1.02));
         self.send_half_open_syn(&half, 512);
         self.count_attack(place);
-        self.count_attempt(true);
+        self.count_attempt(Attempt::Attacker);
         let answer = self.answer_half_open(half);
         if let Some(wait) = again {
             half.remembered = answer == SynAnswer::Remembered;

@@ -1,4 +1,4 @@
-//! How many tried to connect to the web server in each minute, people and attackers, and what the minute was.
+//! How many tried to connect to the site in each minute, people and attackers, and what the minute was at the web server.
 
 use super::plan::Attack;
 use super::truth::{MinuteVerdict, TruthMinute};
@@ -13,9 +13,22 @@ const BAD_SECONDS: usize = 10;
 struct Minute {
     people: u64,
     attackers: u64,
+    /// At the site's other servers.
+    elsewhere: u64,
 }
 
-/// First SYNs and QUIC Initials at the web server, by minutes of the clock.
+/// Who a first attempt is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// People, at the web server.
+    Person,
+    /// Attackers.
+    Attacker,
+    /// Anybody at another server of the site.
+    Elsewhere,
+}
+
+/// First SYNs and QUIC Initials, by minutes of the clock.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Minutes {
     /// Seconds of the first minute that lie before the capture.
@@ -31,21 +44,25 @@ impl Minutes {
     }
 
     /// Counts an attempt in a second of the capture.
-    pub(super) fn count(&mut self, second: usize, by_attacker: bool) {
+    pub(super) fn count(&mut self, second: usize, attempt: Attempt) {
         let place = (second + self.offset) / 60;
         if self.minutes.len() <= place {
             self.minutes.resize(place + 1, Minute::default());
         }
         let minute = &mut self.minutes[place];
-        if by_attacker { minute.attackers += 1 } else { minute.people += 1 }
+        match attempt {
+            Attempt::Person => minute.people += 1,
+            Attempt::Attacker => minute.attackers += 1,
+            Attempt::Elsewhere => minute.elsewhere += 1,
+        }
     }
 }
 
 impl World<'_> {
-    /// Counts a first attempt at the web server.
-    pub(super) fn count_attempt(&mut self, by_attacker: bool) {
+    /// Counts a first attempt.
+    pub(super) fn count_attempt(&mut self, attempt: Attempt) {
         if let Some(second) = self.second() {
-            self.minutes.count(second, by_attacker);
+            self.minutes.count(second, attempt);
         }
     }
 
@@ -59,6 +76,7 @@ impl World<'_> {
             let to = (place as f64 * 60.0 - offset + 60.0).min(length);
             let seconds = (to - from).max(1e-3);
             let (people, attackers) = (minute.people as f64 / seconds, minute.attackers as f64 / seconds);
+            let all = people + attackers + minute.elsewhere as f64 / seconds;
             let capacity = self.plan.capacity;
             let is_bad = self.servers[MAIN].health.bad_seconds(from, to) >= BAD_SECONDS;
             let is_attacked = self.plan.attacks.iter().any(|attack| is_felt(attack, from, to));
@@ -66,8 +84,8 @@ impl World<'_> {
                 start: Timestamp::from_nanos(first + place as u64 * 60_000_000_000),
                 site: self.parameters.protect[0].site.clone().unwrap_or_default(),
                 verdict: judge(people, attackers, capacity, is_bad, is_attacked, self.parameters.rate),
-                first_syns_per_second: people + attackers,
-                attack_share: attackers / (people + attackers).max(1e-9),
+                first_syns_per_second: all,
+                attack_share: attackers / all.max(1e-9),
                 demand: people,
                 capacity,
             }

@@ -84,11 +84,11 @@ pub struct TruthMinute {
     pub site: String,
     /// What it was.
     pub verdict: MinuteVerdict,
-    /// First SYNs and QUIC Initials a second, of people and attackers.
+    /// First SYNs and QUIC Initials a second at all servers of the site, of people and attackers.
     pub first_syns_per_second: f64,
     /// Share of those that attackers sent.
     pub attack_share: f64,
-    /// Those of people, a second.
+    /// Those of people at the web server, a second.
     pub demand: f64,
     /// Connections a second that the server accepts.
     pub capacity: f64,

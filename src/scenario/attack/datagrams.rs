@@ -5,6 +5,7 @@ use crate::address::Address;
 use crate::packet::TcpFlags;
 use crate::scenario::answers::{Answer, Body};
 use crate::scenario::frame::{Fragment, Network, Way};
+use crate::scenario::minutes::Attempt;
 use crate::scenario::number::low_u16;
 use crate::scenario::technique::Carpet;
 use crate::scenario::world::MAIN;
@@ -41,7 +42,7 @@ impl World<'_> {
         let head = long_header(0, destination_id, source_id, 1_200);
         self.outlet.udp(self.now, &network, (from, 443), 1_200, &head);
         self.count_attack(place);
-        self.count_attempt(true);
+        self.count_attempt(Attempt::Attacker);
         if !self.servers[MAIN].has_time_for_a_syn(self.now) {
             return;
         }

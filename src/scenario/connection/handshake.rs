@@ -2,6 +2,7 @@
 
 use super::wire::Piece;
 use super::{ACK, Connection, RST, Role, SYN, Step};
+use crate::scenario::minutes::Attempt;
 use crate::scenario::queue::Handle;
 use crate::scenario::server::{SYN_ACK_REPEATS, SynAnswer};
 use crate::scenario::stack::Options;
@@ -32,9 +33,14 @@ impl World<'_> {
             if !is_robot {
                 self.servers[server].health.on_first_syn(second, answer != SynAnswer::Nothing);
             }
-            if server == MAIN {
-                self.minutes.count(second, is_robot);
-            }
+            self.minutes.count(
+                second,
+                match is_robot {
+                    true => Attempt::Attacker,
+                    false if server == MAIN => Attempt::Person,
+                    false => Attempt::Elsewhere,
+                },
+            );
         }
         if answer == SynAnswer::Nothing {
             return;

@@ -11,6 +11,7 @@ pub(super) use script::Script;
 use script::Turn;
 
 use super::frame::Way;
+use super::minutes::Attempt;
 use super::number::{low_u16, nanos};
 use super::population::Client;
 use super::queue::Handle;
@@ -218,14 +219,15 @@ impl World<'_> {
 
     /// The web server answers as its queues allow; all others do.
     fn answer_of(&mut self, s: &Session) -> SynAnswer {
-        if s.opening.client == Side::Outside && s.is_at(&self.servers[MAIN]) {
-            if s.tries == 1 {
-                self.count_attempt(s.opening.attack.is_some());
-            }
-            self.servers[MAIN].on_syn(self.now)
-        } else {
-            SynAnswer::Cookie
+        let (is_inbound, at_main) = (s.opening.client == Side::Outside, s.is_at(&self.servers[MAIN]));
+        if is_inbound && s.tries == 1 {
+            self.count_attempt(match s.opening.attack.is_some() {
+                true => Attempt::Attacker,
+                false if at_main => Attempt::Person,
+                false => Attempt::Elsewhere,
+            });
         }
+        if is_inbound && at_main { self.servers[MAIN].on_syn(self.now) } else { SynAnswer::Cookie }
     }
 
     fn on_session_established(&mut self, handle: Handle, s: &mut Session) -> bool {
