@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::detect::minute::{MinuteKind, MinuteVerdict};
+use crate::detect::minute::{Estimate, MinuteKind, MinuteVerdict};
 use crate::eval::run::Outcome;
 use crate::eval::statistics::quantile;
+use crate::kind::Verdict;
 use crate::scenario::{MinuteVerdict as MinuteVerdictTruth, Truth, TruthEvent, TruthMinute};
+use crate::time::Timestamp;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -67,11 +69,10 @@ pub fn minutes(outcomes: &[Outcome]) -> Minutes {
         if let Some(was) = verdict(truth, part, outcome.world.usual()) {
             *counts.entry((was, said.verdict)).or_default() += 1;
         }
-        if let Some(share) = steady_share(truth, part) {
-            let (value, low, high) = (said.attack_share.value, said.attack_share.low, said.attack_share.high);
-            errors.push((value - share).abs());
-            covered += usize::from((low..=high).contains(&share));
-        }
+    }
+    for ShareMinute { share, said, .. } in outcomes.iter().flat_map(share_minutes) {
+        errors.push((said.value - share).abs());
+        covered += usize::from((said.low..=said.high).contains(&share));
     }
     let sum = |is: &dyn Fn(MinuteKind, MinuteKind) -> bool| {
         counts.iter().filter(|((was, said), _)| is(*was, *said)).map(|(_, count)| *count).sum()
@@ -130,9 +131,31 @@ fn verdict(minute: &TruthMinute, attacked_part: f64, usual: Option<f64>) -> Opti
     }
 }
 
-/// Returns the share of first SYNs that attacked, in a minute throughout which an attack sent some.
-fn steady_share(minute: &TruthMinute, attacked_part: f64) -> Option<f64> {
-    (attacked_part > 0.999 && minute.attack_share > 0.01).then_some(minute.attack_share)
+/// A minute in which the attack's share is compared.
+pub(super) struct ShareMinute {
+    pub(super) start: Timestamp,
+    /// Of the first SYNs sent.
+    pub(super) share: f64,
+    pub(super) said: Estimate,
+}
+
+/// Returns the minutes of at least half of which an attack sent first SYNs.
+pub(super) fn share_minutes(outcome: &Outcome) -> Vec<ShareMinute> {
+    let share = |(_, truth, said): (_, &TruthMinute, &MinuteVerdict)| {
+        let share = steady_share(&outcome.truth, truth)?;
+        Some(ShareMinute { start: truth.start, share, said: said.attack_share })
+    };
+    pairs(outcome).into_iter().filter_map(share).collect()
+}
+
+/// Returns the share of first SYNs that attacked, in a minute of at least half of which an attack sent some. Scans and
+/// log-ins are attempts too, but nobody counts them as load.
+fn steady_share(truth: &Truth, minute: &TruthMinute) -> Option<f64> {
+    let end = minute.start.plus(MINUTE);
+    let is_hinted =
+        |event: &TruthEvent| event.verdict == Verdict::Suspicion && event.start < end && event.end > minute.start;
+    let steady = attacked_part(truth, minute) >= 0.5 && !truth.events.iter().any(is_hinted);
+    (steady && minute.attack_share > 0.01).then_some(minute.attack_share)
 }
 
 #[cfg(test)]
@@ -166,10 +189,20 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_compared_in_minutes_that_were_attacked_throughout() {
+    fn shares_are_compared_in_minutes_that_were_attacked_for_half_of_them() {
+        let truth = |kind: &str, verdict: &str, seconds: u32| -> Truth {
+            let text = format!(
+                r#"{{"schema":"vigie.truth/1","home":["FR"],"protect":[],"events":[{{"kind":"{kind}",
+                "verdict":"{verdict}","target":"203.0.113.10/32","start":"1970-01-01T00:00:00Z",
+                "end":"1970-01-01T00:00:{seconds}Z"}}]}}"#
+            );
+            serde_json::from_str(&text).unwrap()
+        };
         let attacked = TruthMinute { attack_share: 0.75, ..minute(T::Attack, 100.0) };
-        assert_eq!(steady_share(&attacked, 1.0), Some(0.75));
-        assert_eq!(steady_share(&attacked, 0.9), None);
-        assert_eq!(steady_share(&minute(T::AttackAbsorbed, 100.0), 1.0), None, "datagrams are no SYNs");
+        assert_eq!(steady_share(&truth("syn_flood", "attack", 40), &attacked), Some(0.75));
+        assert_eq!(steady_share(&truth("syn_flood", "attack", 20), &attacked), None);
+        assert_eq!(steady_share(&truth("brute_force", "suspicion", 50), &attacked), None, "nobody's load");
+        let datagrams = minute(T::AttackAbsorbed, 100.0);
+        assert_eq!(steady_share(&truth("udp_flood", "attack", 50), &datagrams), None, "datagrams are no SYNs");
     }
 }

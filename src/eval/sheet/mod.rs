@@ -121,7 +121,7 @@ pub struct Failure {
     pub world: String,
     /// The kind missed, misjudged or falsely alarmed about.
     pub kind: Option<AlertKind>,
-    /// When: the event's start, or the false alarm.
+    /// When: the event's start, the false alarm, or the minute.
     pub at: Option<Timestamp>,
     /// How loud the false alarm was.
     pub severity: Option<Severity>,
@@ -146,6 +146,8 @@ crate::kind::closed_set! {
         WrongVerdict = "wrong_verdict",
         /// A wrong country was named, or any for forged sources.
         WrongOrigin = "wrong_origin",
+        /// The attack's share of a minute was far off.
+        WrongShare = "wrong_share",
     }
 }
 
@@ -256,5 +258,12 @@ fn failures(outcome: &Outcome) -> Vec<Failure> {
             failures.push(about(FailureKind::WrongOrigin, note.to_owned()));
         }
     }
+    for minute in minutes::share_minutes(outcome).iter().filter(|m| (m.said.value - m.share).abs() > FAR_OFF) {
+        let note = format!("{:.0} % it was, {:.0} % were said", 100.0 * minute.share, 100.0 * minute.said.value);
+        failures.push(failure(FailureKind::WrongShare, None, Some(minute.start), note));
+    }
     failures
 }
+
+/// Error of an attack's share from which the minute is listed: five times what is promised of the median.
+const FAR_OFF: f64 = 0.1;
