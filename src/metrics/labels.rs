@@ -116,7 +116,11 @@ closed_set! {
     DeliveryOutcome {
         /// The sink took it.
         Delivered = "delivered",
-        /// The sink failed; the run went on.
+        /// An attempt failed; the run went on, and a sink with a backlog tries again.
         Failed = "failed",
+        /// The line was given up: the backlog was full, or the receiver refused it for good.
+        Dropped = "dropped",
+        /// A rule of silence kept the line from the sink.
+        Muted = "muted",
     }
 }

@@ -95,6 +95,7 @@ struct AlertFamilies {
     firing: IntGaugeVec,
     total: IntCounterVec,
     deliveries: IntCounterVec,
+    backlog: IntGaugeVec,
 }
 
 #[derive(Debug)]
@@ -258,11 +259,18 @@ impl Metrics {
         for outcome in DeliveryOutcome::ALL {
             self.deliveries(sink, *outcome);
         }
+        self.set_sink_backlog(sink, 0);
     }
 
     /// One line was handed to a sink.
     pub fn record_delivery(&self, sink: &str, outcome: DeliveryOutcome) {
         self.deliveries(sink, outcome).inc();
+    }
+
+    /// So many lines wait for a sink.
+    pub fn set_sink_backlog(&self, sink: &str, lines: usize) {
+        let sink = self.sink_label(sink);
+        self.alerts.backlog.with_label_values(&[sink]).set(i64::try_from(lines).unwrap_or(i64::MAX));
     }
 
     /// One piece of work of a stage took so long. Costs an atomic addition or two, and no lock.
@@ -317,14 +325,18 @@ impl Metrics {
     }
 
     fn deliveries(&self, sink: &str, outcome: DeliveryOutcome) -> IntCounter {
+        self.alerts.deliveries.with_label_values(&[self.sink_label(sink), outcome.name()])
+    }
+
+    /// Returns the name under which a sink is counted: its own, as long as there is room.
+    fn sink_label<'s>(&self, sink: &'s str) -> &'s str {
         let mut feed = self.feed();
         let known = feed.sinks.iter().any(|name| name == sink);
         let room = feed.sinks.len() < MAX_SINKS;
         if !known && room {
             feed.sinks.push(sink.to_owned());
         }
-        let sink = if known || room { sink } else { OTHER };
-        self.alerts.deliveries.with_label_values(&[sink, outcome.name()])
+        if known || room { sink } else { OTHER }
     }
 
     /// A panic elsewhere leaves counters that are still counters.
@@ -529,6 +541,12 @@ impl AlertFamilies {
                 "Alert lines handed to a sink, by outcome.",
                 &["sink", "outcome"],
                 (MAX_SINKS + 1) * DeliveryOutcome::ALL.len(),
+            ),
+            backlog: register.counts(
+                "vigie_sink_backlog_lines",
+                "Alert lines that wait for a sink, in memory or in its spool.",
+                &["sink"],
+                MAX_SINKS + 1,
             ),
         };
         for kind in AlertKind::ALL {

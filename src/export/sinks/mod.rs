@@ -1,0 +1,207 @@
+//! Alerts on their way to people: Alertmanager, webhooks, chat, syslog, a program of the user's own.
+//!
+//! The scorer hands a line to one bounded channel and goes on, whatever becomes of it ([`Sinks::tell`]). A thread, the
+//! desk, decides who is told ([`filter`], [`mute`]) and lays the line into each sink's backlog, on disk where there is a
+//! spool. Each sink has a thread of its own, the courier, that takes the oldest line of its backlog to the receiver, tries
+//! again until it is taken, and only then takes the next: a receiver gets its lines in their order, and one that is dead
+//! holds up nobody else. Knows alert lines as they are written, and nothing of how an alert is found.
+
+mod alertmanager;
+mod backlog;
+mod backoff;
+mod client;
+mod clock;
+mod courier;
+mod desk;
+mod exec;
+pub mod filter;
+pub mod mute;
+mod receiver;
+mod secret;
+pub mod settings;
+mod slack;
+mod spool;
+pub mod syslog;
+mod template;
+mod tls;
+mod told;
+mod webhook;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Sender, TrySendError, bounded};
+
+pub use mute::Mute;
+pub use receiver::Refusal;
+pub use secret::Secret;
+pub use settings::{Settings, To};
+pub use told::Told;
+
+use crate::alert::Alert;
+use crate::metrics::{DeliveryOutcome, Metrics};
+use courier::Courier;
+use desk::Desk;
+use receiver::{Message, Receiver};
+use spool::Spool;
+
+/// Lines on their way to the desk. It does nothing but lay them down, so this is filled by a disk that stalls.
+const DESK_LINES: usize = 8_192;
+
+/// Why sinks cannot be started. One sentence: which, what, what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// What is configured cannot work.
+    #[error("sink `{name}`: {reason}")]
+    Sink {
+        /// The sink.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Its spool cannot be used.
+    #[error("sink `{name}`: the spool {} cannot be used: {reason}", path.display())]
+    Spool {
+        /// The sink.
+        name: String,
+        /// Its folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl StartError {
+    /// Returns what is wrong, without the sink's name.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Sink { reason, .. } | Self::Spool { reason, .. } => reason,
+        }
+    }
+}
+
+/// What a sink had not delivered at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The sink.
+    pub sink: String,
+    /// Lines that wait on disk for the next run.
+    pub kept: usize,
+    /// Lines that are lost.
+    pub lost: u64,
+}
+
+/// All sinks of a run.
+pub struct Sinks {
+    /// To the desk; `None` once it is closed.
+    lines: Option<Sender<Arc<str>>>,
+    desk: Option<std::thread::JoinHandle<Desk>>,
+    names: Vec<String>,
+    metrics: Option<Arc<Metrics>>,
+    /// Lines that the desk had no room for.
+    unheard: u64,
+}
+
+impl std::fmt::Debug for Sinks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sinks").field("names", &self.names).field("unheard", &self.unheard).finish_non_exhaustive()
+    }
+}
+
+impl Sinks {
+    /// Opens every sink and its spool, and starts their threads. What an earlier run left in a spool goes first.
+    ///
+    /// # Errors
+    /// One sentence for the first sink that cannot work.
+    pub fn start(
+        sinks: &[Settings],
+        mutes: Vec<Mute>,
+        spool: Option<&Path>,
+        metrics: Option<Arc<Metrics>>,
+    ) -> Result<Self, StartError> {
+        let mut couriers = Vec::new();
+        for settings in sinks {
+            let receiver = open(settings)?;
+            let spool = spool.map(|folder| open_spool(settings, folder)).transpose()?;
+            couriers.push(Courier::start(settings, receiver, spool, metrics.clone()));
+        }
+        let (lines, incoming) = bounded(DESK_LINES);
+        let names = sinks.iter().map(|settings| settings.name.clone()).collect();
+        let desk = Desk::new(sinks, mutes, couriers, metrics.clone());
+        let desk = std::thread::spawn(move || desk.run(&incoming));
+        Ok(Self { lines: Some(lines), desk: Some(desk), names, metrics, unheard: 0 })
+    }
+
+    /// Tells all sinks, and never waits.
+    pub fn tell(&mut self, line: &str) {
+        let Some(lines) = &self.lines else { return };
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = lines.try_send(Arc::from(line)) {
+            self.unheard += 1;
+            if let Some(metrics) = &self.metrics {
+                self.names.iter().for_each(|name| metrics.record_delivery(name, DeliveryOutcome::Dropped));
+            }
+        }
+    }
+
+    /// Delivers what waits, for at most so long, and returns what each sink could not deliver.
+    #[must_use]
+    pub fn finish(mut self, limit: Duration) -> Vec<Left> {
+        drop(self.lines.take());
+        let couriers = match self.desk.take().map(std::thread::JoinHandle::join) {
+            Some(Ok(desk)) => desk.close(),
+            _ => Vec::new(),
+        };
+        let deadline = clock::now() + limit;
+        couriers.iter().for_each(|courier| courier.close(deadline));
+        let left = couriers.into_iter().map(|courier| courier.finish(deadline));
+        left.map(|left| Left { lost: left.lost + self.unheard, ..left })
+            .filter(|left| left.kept > 0 || left.lost > 0)
+            .collect()
+    }
+}
+
+/// Checks what can be checked without asking a receiver: addresses, certificates, templates, programs.
+///
+/// # Errors
+/// One sentence: what is wrong and what to write instead.
+pub fn check(settings: &Settings) -> Result<(), StartError> {
+    open(settings).map(|_| ())
+}
+
+/// Hands lines to one receiver, one after the other, each once, and waits until they are taken.
+///
+/// # Errors
+/// Why one was not.
+pub fn deliver_now(settings: &Settings, alerts: &[Alert]) -> Result<(), String> {
+    let mut receiver = open(settings).map_err(|error| error.to_string())?;
+    for alert in alerts {
+        let line = alert.to_json().map_err(|error| error.to_string())?;
+        let told: Told = serde_json::from_str(&line).map_err(|error| error.to_string())?;
+        let message = Message { line: &line, told: &told };
+        receiver.send(&message, settings.timeout).map_err(|refusal| refusal.to_string())?;
+    }
+    Ok(())
+}
+
+fn open_spool(settings: &Settings, folder: &Path) -> Result<Spool, StartError> {
+    let path = folder.join(&settings.name);
+    let failed = |reason: std::io::Error| StartError::Spool {
+        name: settings.name.clone(),
+        path: path.clone(),
+        reason: reason.to_string(),
+    };
+    Spool::open(&path).map_err(failed)
+}
+
+fn open(settings: &Settings) -> Result<Box<dyn Receiver>, StartError> {
+    let opened: Result<Box<dyn Receiver>, String> = match &settings.to {
+        To::Alertmanager(to) => alertmanager::Alertmanager::open(to).map(|receiver| Box::new(receiver) as _),
+        To::Webhook(to) => webhook::Webhook::open(to).map(|receiver| Box::new(receiver) as _),
+        To::Slack(to) => slack::Slack::open(to).map(|receiver| Box::new(receiver) as _),
+        To::Syslog(to) => syslog::Syslog::open(to).map(|receiver| Box::new(receiver) as _),
+        To::Exec(to) => exec::Exec::open(to).map(|receiver| Box::new(receiver) as _),
+    };
+    opened.map_err(|reason| StartError::Sink { name: settings.name.clone(), reason })
+}
