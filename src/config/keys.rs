@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::countries::Assigned;
+use super::mutes::MuteEntry;
 use super::schedule::EventEntry;
+use super::sinks::SinkEntry;
 use super::sites::{Protected, SiteEntry};
 use super::value::{Complaints, Item, Value};
 use super::words::LANGUAGES;
@@ -326,6 +328,24 @@ pub(super) const KEYS: &[Key] = &[
         },
         show: |config| Some(config.state_every.as_secs().to_string()),
     },
+    Key {
+        name: "sink",
+        variable: None,
+        set: |config, item, complaints| config.sink = SinkEntry::read(item, complaints),
+        show: |config| (!config.sink.is_empty()).then(|| super::sinks::show(&config.sink)),
+    },
+    Key {
+        name: "mute",
+        variable: None,
+        set: |config, item, complaints| config.mute = MuteEntry::read(item, complaints),
+        show: |config| (!config.mute.is_empty()).then(|| super::mutes::show(&config.mute)),
+    },
+    Key {
+        name: "spool",
+        variable: Some("VIGIE_SPOOL"),
+        set: |config, item, complaints| set_path(&mut config.spool, item, complaints),
+        show: |config| path(config.spool.as_ref()),
+    },
 ];
 
 fn set<T>(place: &mut T, value: Option<T>) {
@@ -411,7 +431,8 @@ pub(super) fn quote(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
-fn list<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
+/// Writes values as a TOML list.
+pub(super) fn list<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
     let values: Vec<String> = values.into_iter().map(|value| quote(&value.to_string())).collect();
     format!("[{}]", values.join(", "))
 }

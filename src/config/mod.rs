@@ -8,7 +8,10 @@ mod countries;
 mod file;
 mod keys;
 mod mistakes;
+mod mutes;
 mod schedule;
+mod secrets;
+mod sinks;
 mod sites;
 mod suggest;
 mod value;
@@ -28,7 +31,10 @@ use crate::flow::Timeouts;
 use crate::policy::Site;
 
 pub use mistakes::{Mistake, Mistakes, Place};
+pub use mutes::MuteEntry;
 pub use schedule::{Day, EventEntry, Holidays, Written, Zone};
+pub use secrets::Kept;
+pub use sinks::{SinkEntry, SinkType};
 pub use sites::{Protected, SiteEntry};
 pub use words::{Endpoint, Format, Overseas, Speed};
 
@@ -113,6 +119,12 @@ pub struct Config {
     pub state: Option<PathBuf>,
     /// How often it is saved while running live.
     pub state_every: Duration,
+    /// Who is told of alerts, beside the file.
+    pub sink: Vec<SinkEntry>,
+    /// What they are not told of.
+    pub mute: Vec<MuteEntry>,
+    /// Directory in which undelivered alerts wait; one in `state` where none is named.
+    pub spool: Option<PathBuf>,
 
     places: BTreeMap<&'static str, Place>,
 }
@@ -312,6 +324,9 @@ impl Default for Config {
             seed_file: None,
             state: None,
             state_every: Duration::from_secs(300),
+            sink: Vec::new(),
+            mute: Vec::new(),
+            spool: None,
             places: BTreeMap::new(),
         }
     }

@@ -160,11 +160,15 @@ impl Written {
     /// Returns the moment in capture time; on the wall of `zone` where no offset was written.
     #[must_use]
     pub fn at(&self, zone: &TimeZone) -> Timestamp {
-        let moment = match self {
+        Timestamp::from_secs(u64::try_from(self.exact(zone).as_second()).unwrap_or(0))
+    }
+
+    /// Returns the moment itself; on the wall of `zone` where no offset was written.
+    pub(super) fn exact(&self, zone: &TimeZone) -> jiff::Timestamp {
+        match self {
             Self::Wall(wall) => zone.to_ambiguous_timestamp(*wall).compatible().unwrap_or(jiff::Timestamp::UNIX_EPOCH),
             Self::Exact(exact) => *exact,
-        };
-        Timestamp::from_secs(u64::try_from(moment.as_second()).unwrap_or(0))
+        }
     }
 }
 
@@ -205,7 +209,8 @@ impl EventEntry {
     }
 }
 
-fn moment(item: &Item, complaints: &mut Complaints) -> Option<Written> {
+/// Reads a moment.
+pub(super) fn moment(item: &Item, complaints: &mut Complaints) -> Option<Written> {
     match item.as_text("a moment such as 2026-09-01T09:00", complaints)?.parse() {
         Ok(written) => Some(written),
         Err(complaint) => {

@@ -146,6 +146,12 @@ impl Item {
         read
     }
 
+    /// Returns what stands under a key of a table.
+    pub(super) fn entry(&self, name: &str) -> Option<&Self> {
+        let Value::Table(entries) = &self.value else { return None };
+        entries.iter().find(|(key, _)| matches!(&key.value, Value::Text(text) if text == name)).map(|(_, item)| item)
+    }
+
     /// Reads a table whose keys are all known, and calls `set` for each.
     pub(super) fn as_table(
         &self,
