@@ -27,6 +27,7 @@ impl Check {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let config = self.options.load(None)?;
         Origins::load(&config.origins())?;
+        config.sinks()?;
         let what =
             self.options.file().map_or_else(|| "the configuration".to_owned(), |path| path.display().to_string());
         Stream::Output.print(&format!("{what} is right\n"))?;

@@ -3,6 +3,7 @@
 //! Flags are read as text and become settings in `config`, where file and environment are read by the same rules. What
 //! stages do inside is not known here.
 
+mod alert;
 mod calibrate;
 mod check;
 mod config;
@@ -105,6 +106,8 @@ enum Command {
     Check(check::Check),
     #[command(subcommand)]
     Config(config::Config),
+    #[command(subcommand)]
+    Alert(alert::Command),
     Doctor(doctor::Doctor),
     Completions(manual::Completions),
     Man(manual::Man),
@@ -138,6 +141,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Calibrate(calibrate) => calibrate.run(cli.verbosity),
         Command::Check(check) => check.run(),
         Command::Config(config) => config.run(),
+        Command::Alert(alert) => alert.run(),
         Command::Doctor(doctor) => doctor.run(cli.verbosity),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),

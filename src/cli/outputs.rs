@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::keeper::Keeper;
 use super::status::Status;
@@ -13,6 +14,7 @@ use super::terminal::{Stream, complain};
 use crate::alert::{Alert, Event};
 use crate::detect::engine::Recalled;
 use crate::export::flows::FlowFile;
+use crate::export::sinks::{Left, Sinks};
 use crate::export::{AlertSink, SinkError};
 use crate::flow::FlowRecord;
 use crate::kind::Severity;
@@ -20,10 +22,15 @@ use crate::metrics::DeliveryOutcome;
 use crate::pipeline::{JudgedTick, Outlet};
 use crate::state::Sections;
 
+/// How long a run waits at its end for receivers to take what is left.
+const LAST_DELIVERIES: Duration = Duration::from_secs(10);
+
 /// The outlet of a command.
 #[derive(Default)]
 pub(super) struct Outputs {
     sinks: Vec<Sink>,
+    /// Sinks that lie elsewhere.
+    remote: Option<Sinks>,
     flows: Option<FlowFile>,
     flows_failed: bool,
     status: Option<Status>,
@@ -61,6 +68,11 @@ impl Outputs {
             status.metrics().add_sink(sink.name());
         }
         self.sinks.push(Sink { sink, complained: false, closed: false, refused: 0 });
+    }
+
+    /// Tells sinks that lie elsewhere.
+    pub(super) fn set_remote(&mut self, sinks: Sinks) {
+        self.remote = Some(sinks);
     }
 
     /// Writes flow records to a file.
@@ -104,6 +116,17 @@ impl Outputs {
         self.faults.extend(self.keeper.take().and_then(Keeper::finish));
         for sink in self.sinks.iter().filter(|sink| sink.refused > 0) {
             self.faults.push(format!("{} alert lines could not be written to {}", sink.refused, sink.sink.name()));
+        }
+        for Left { sink, kept, lost } in
+            self.remote.take().map(|sinks| sinks.finish(LAST_DELIVERIES)).unwrap_or_default()
+        {
+            if kept > 0 {
+                complain(&format!("{kept} alert lines for the sink `{sink}` wait in its spool for the next run"));
+            }
+            if lost > 0 {
+                self.faults
+                    .push(format!("{lost} alert lines could not be delivered to the sink `{sink}` and are lost"));
+            }
         }
         self.faults
     }
@@ -176,6 +199,9 @@ impl Outlet for Outputs {
         match alert.to_json() {
             Ok(line) => {
                 self.deliver(&line);
+                if let Some(sinks) = &mut self.remote {
+                    sinks.tell(&line);
+                }
                 self.show(alert, &line);
             }
             Err(error) => self.faults.push(format!("alert {} cannot be written as JSON: {error}", alert.id)),

@@ -21,6 +21,7 @@ use crate::export::board::Board;
 use crate::export::flows::FlowFile;
 use crate::export::http::{self, Server};
 use crate::export::jsonl::JsonLines;
+use crate::export::sinks::{Settings, Sinks};
 use crate::hash::Seed;
 use crate::kind::Severity;
 use crate::metrics::Metrics;
@@ -90,6 +91,7 @@ impl Session {
         let live = mode == Mode::Watch;
         refuse_inputs_as_outputs(config, &inputs)?;
         let origins = Arc::new(Origins::load(&config.origins())?);
+        let sinks = config.sinks()?;
         let mut outputs = Outputs::new(Arc::clone(&stop));
         let served = serve(config, mode, screen)?;
         if let Some(Served { board, metrics, .. }) = &served {
@@ -102,6 +104,10 @@ impl Session {
         );
         if let Some(path) = &config.alerts {
             outputs.add_sink(Box::new(open_alerts(path, live)?));
+        }
+        if !sinks.is_empty() {
+            let metrics = served.as_ref().map(|served| Arc::clone(&served.metrics));
+            outputs.set_remote(start_sinks(config, &sinks, metrics)?);
         }
         if let Some(path) = &config.flows {
             outputs.set_flows(FlowFile::create(path)?);
@@ -279,6 +285,15 @@ fn open_alerts(path: &Path, live: bool) -> anyhow::Result<JsonLines> {
         Ok(file) => Ok(JsonLines::new("jsonl", Box::new(file))),
         Err(reason) => Err(SinkError::Open { name: path.display().to_string(), reason }.into()),
     }
+}
+
+/// Starts the sinks, and says what they will not be told: nobody should wonder at the silence.
+fn start_sinks(config: &Config, sinks: &[Settings], metrics: Option<Arc<Metrics>>) -> anyhow::Result<Sinks> {
+    let mutes = config.mutes();
+    for mute in &mutes {
+        complain(&format!("sinks are not told of: {mute}"));
+    }
+    Ok(Sinks::start(sinks, mutes, config.spool_folder().as_deref(), metrics)?)
 }
 
 /// Refuses to write over what is to be read.
