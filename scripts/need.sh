@@ -6,13 +6,13 @@ set -eu
 
 # libpcap's header and library to link against; a C compiler for zstd.
 build="gcc make libpcap-dev pkg-config"
-# What tests compare with (tshark and its capinfos, tcpdump, Prometheus), send with (tcpreplay, hping3), build networks
-# of (iproute2) and look at pages with (chromium).
-test="tshark tcpdump tcpreplay hping3 prometheus iproute2 chromium"
+# What tests compare with (tshark and its capinfos, tcpdump, Prometheus and its Alertmanager), send with (tcpreplay,
+# hping3), build networks of (iproute2), look at pages with (chromium) and make certificates with (openssl).
+test="tshark tcpdump tcpreplay hping3 prometheus prometheus-alertmanager iproute2 chromium openssl"
 
 case "${1:-}" in
 build) packages=$build programs="cc make" ;;
-test) packages="$build $test" programs="cc make tshark capinfos tcpdump tcpreplay hping3 prometheus promtool ip chromium" ;;
+test) packages="$build $test" programs="cc make tshark capinfos tcpdump tcpreplay hping3 prometheus promtool prometheus-alertmanager ip chromium openssl" ;;
 *) echo "usage: scripts/need.sh build|test" >&2; exit 2 ;;
 esac
 

@@ -191,6 +191,30 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_that_the_receiver_closed_is_made_anew() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut syslog = Syslog::open(&settings::Syslog {
+            transport: settings::Transport::Tcp,
+            host: "127.0.0.1".to_owned(),
+            port: listener.local_addr().unwrap().port(),
+            facility: Facility::Local0,
+            hostname: "sensor1".to_owned(),
+            ca: None,
+        })
+        .unwrap();
+        let (line, told) = (samples::lines().remove(0), samples::open());
+        let limit = Duration::from_secs(30);
+        let mut received = 0;
+        for _ in 0..3 {
+            syslog.send(&Message { line: &line, told: &told }, limit).unwrap();
+            // Reads what is there and closes.
+            let (mut stream, _) = listener.accept().unwrap();
+            received += usize::from(std::io::Read::read(&mut stream, &mut [0; 4_096]).unwrap() > 0);
+        }
+        assert_eq!(received, 3);
+    }
+
+    #[test]
     fn the_words_are_the_names() {
         assert!(Facility::WORDS.iter().all(|(word, facility)| *word == facility.name()));
         assert_eq!(Facility::WORDS.len(), Facility::ALL.len());
