@@ -96,6 +96,7 @@ fn help_is_as_reviewed() {
         ("config_print", vec!["config", "print", "--help"]),
         ("calibrate", vec!["calibrate", "--help"]),
         ("doctor", vec!["doctor", "--help"]),
+        ("alert_test", vec!["alert", "test", "--help"]),
     ] {
         let (code, out, err) = ended(vigie().args(arguments));
         assert_eq!((code, err.as_str()), (0, ""), "{name}");

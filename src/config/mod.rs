@@ -275,10 +275,14 @@ impl Config {
         text
     }
 
-    /// Returns the name and the value of every setting that has one, as TOML.
+    /// Returns the name and the value of every setting that has one, as TOML. Sinks are left out: they play no part in what
+    /// is found, and who is told is nothing for a report that is passed around.
     #[must_use]
     pub fn values(&self) -> Vec<(String, String)> {
-        KEYS.iter().filter_map(|key| Some((key.name.to_owned(), (key.show)(self)?))).collect()
+        KEYS.iter()
+            .filter(|key| !matches!(key.name, "sink" | "spool"))
+            .filter_map(|key| Some((key.name.to_owned(), (key.show)(self)?)))
+            .collect()
     }
 }
 

@@ -129,3 +129,57 @@ fn mistakes_in_a_schedule_say_what_to_write() {
     );
     complained("[[event]]\nstart = 2026-09-01T09:00:00\nend = 2026-09-01T10:00:00\ntimes = 0.5", "from 1 to 10000");
 }
+
+const SINKS: &str = "timezone = \"Europe/Paris\"\nstate = \"/var/lib/vigie\"\n\
+    [[sink]]\nname = \"siem\"\ntype = \"syslog\"\naddress = \"tls://[2001:db8::1]\"\nupdates = \"none\"\n\
+    [[sink]]\nname = \"page\"\ntype = \"exec\"\ncommand = [\"page\", \"a, b\"]\nseverity = \"critical\"\ntimeout_seconds = 2.5\n\
+    [[mute]]\nkind = \"port_scan, host_sweep\"\nfrom = 2026-12-05T20:00:00\ndays = [\"sunday\"]\nhours = \"22:00-04:00\"\n";
+
+#[test]
+fn sinks_that_are_printed_are_read_again() {
+    let config = load(SINKS, &[]).unwrap();
+    let again = load(&config.print(), &[]).unwrap();
+    assert_eq!(again.print().lines().filter(|line| line.contains("sink =")).count(), 1);
+    assert_eq!((again.mutes(), again.spool_folder()), (config.mutes(), config.spool_folder()));
+    assert!(config.print().contains("command = [\"page\", \"a, b\"]"), "{}", config.print());
+    assert!(config.print().contains("address = \"tls://[2001:db8::1]:6514\""), "{}", config.print());
+    assert!(config.values().iter().all(|(name, _)| name != "sink"), "a report is passed around");
+}
+
+#[test]
+fn a_mute_is_on_the_clocks_of_the_time_zone() {
+    let mute = &load(SINKS, &[]).unwrap().mutes()[0];
+    assert_eq!(mute.from.unwrap().to_string(), "2026-12-05T19:00:00Z");
+    let text = "kind port_scan or host_sweep, since 2026-12-05T19:00:00Z, at sunday 22:00-04:00";
+    assert_eq!(mute.to_string(), text);
+}
+
+#[test]
+fn the_spool_lies_in_the_state_unless_it_is_named() {
+    let folder = |text: &str| load(text, &[]).unwrap().spool_folder().map(|path| path.display().to_string());
+    assert_eq!(folder(""), None);
+    assert_eq!(folder("state = \"/a\"").as_deref(), Some("/a/spool"));
+    assert_eq!(folder("state = \"/a\"\nspool = \"/b\"").as_deref(), Some("/b"));
+}
+
+#[test]
+fn mistakes_in_sinks_say_what_to_write() {
+    let complained = |text: &str, part: &str| {
+        let told = load(text, &[]).unwrap_err().to_string();
+        assert!(told.contains(part), "`{part}` is not in {told}");
+    };
+    complained("[[sink]]\nname = \"a\"", "a [[sink]] needs a type");
+    complained("[[sink]]\ntype = \"slack\"\nurl = \"http://x\"", "needs a name");
+    complained("[[sink]]\nname = \"a\"\ntype = \"slack\"", "slack needs url");
+    complained("[[sink]]\nname = \"jsonl\"\ntype = \"slack\"\nurl = \"http://x\"", "write another name");
+    complained("[[sink]]\nname = \"a\"\ntype = \"exec\"\ncommand = \"page\"", "not a list of a program");
+    complained("[[sink]]\nname = \"a\"\ntype = \"slack\"\nurl = { fil = \"x\" }", "did you mean `file`?");
+    complained("[[sink]]\nname = \"a\"\ntype = \"slack\"\nurl = \"http://x\"\nsecret = \"x\"", "unknown key `secret`");
+    let sink = "[[sink]]\nname = \"a\"\ntype = \"exec\"\ncommand = [\"x\"]\n";
+    complained(&format!("{sink}{sink}"), "two sinks are called `a`");
+    complained(&sink.repeat(16), "16 sinks are more than 15");
+    complained("[[mute]]\nkind = \"zzz\"", "write one of syn_flood");
+    complained("[[mute]]\nhours = \"9-10\"", "two times of the day");
+    complained("[[mute]]\nfrom = 2026-12-05T20:00:00\nuntil = 2026-12-05T19:00:00", "ends before it begins");
+    complained("[[mute]]\nseverity_below = \"info\"", "write `warning` or `critical`");
+}

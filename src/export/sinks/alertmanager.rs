@@ -3,7 +3,7 @@
 //! Alertmanager knows an alert by its labels and holds it open until `endsAt`. So an open alert is sent again each minute,
 //! with an end a few minutes off: should Vigie die, it resolves by itself. Labels that change with the alert (its severity)
 //! make it another one for Alertmanager, and the one before is resolved in the same request. The closing line gives the
-//! end itself. `startsAt` and the end are packet time; that end lies in the past by the time it is sent.
+//! end itself. What a run left open that was killed is told from its spool and not sent again. `startsAt` and the end are packet time; that end lies in the past by the time it is sent.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,7 +36,14 @@ pub(super) struct Alertmanager {
     client: Client,
     link: Option<String>,
     /// What it was last sent of each open alert, by id.
-    open: BTreeMap<String, Posted>,
+    open: BTreeMap<String, Sent>,
+}
+
+/// An open alert.
+struct Sent {
+    posted: Posted,
+    /// It is of this run, so that its end will be heard of.
+    fresh: bool,
 }
 
 /// An alert as Alertmanager takes it.
@@ -70,24 +77,26 @@ impl Receiver for Alertmanager {
     fn send(&mut self, message: &Message<'_>, limit: Duration) -> Result<(), Refusal> {
         let told = message.told;
         let posted = Posted::of(told, self.link.as_deref(), now());
-        let other = self.open.get(&told.id).filter(|before| before.labels != posted.labels).cloned();
-        let resolved = other.map(|before| Posted { ends_at: now().max(before.starts_at), ..before });
+        let before = self.open.get(&told.id).map(|sent| sent.posted.clone());
+        let other = before.filter(|before| before.labels != posted.labels);
+        let resolved = other.map(|other| Posted { ends_at: now().max(other.starts_at), ..other });
         self.post(&resolved.into_iter().chain([posted.clone()]).collect::<Vec<_>>(), limit)?;
         if told.event == Event::Close {
             self.open.remove(&told.id);
         } else if self.open.len() < OPEN || self.open.contains_key(&told.id) {
-            self.open.insert(told.id.clone(), posted);
+            self.open.insert(told.id.clone(), Sent { posted, fresh: message.fresh });
         }
         Ok(())
     }
 
     fn renews_every(&self) -> Option<Duration> {
-        (!self.open.is_empty()).then_some(RESEND)
+        self.open.values().any(|sent| sent.fresh).then_some(RESEND)
     }
 
     fn renew(&mut self, limit: Duration) -> Result<(), Refusal> {
         let ends_at = now() + LASTS;
-        let alerts: Vec<Posted> = self.open.values().map(|posted| Posted { ends_at, ..posted.clone() }).collect();
+        let renewed = |sent: &Sent| Posted { ends_at, ..sent.posted.clone() };
+        let alerts: Vec<Posted> = self.open.values().filter(|sent| sent.fresh).map(renewed).collect();
         self.post(&alerts, limit)
     }
 }
@@ -156,6 +165,46 @@ mod tests {
         let labels = ["alertname", "id", "incident", "kind", "severity", "site", "target"];
         assert_eq!(open.labels.keys().copied().collect::<Vec<_>>(), labels);
         assert_eq!(open.annotations["description"], samples::open().why);
+    }
+
+    /// Answers as many requests as it is told to; gives their bodies back.
+    fn answering(requests: usize) -> (String, std::thread::JoinHandle<Vec<serde_json::Value>>) {
+        use std::io::{BufRead, BufReader, Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let answer = move || {
+            let mut stream = BufReader::new(listener.accept().unwrap().0);
+            let mut body = || {
+                let head: Vec<String> =
+                    stream.by_ref().lines().map(Result::unwrap).take_while(|l| !l.is_empty()).collect();
+                let length =
+                    head.iter().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+                let mut body = vec![0; length.unwrap()];
+                stream.read_exact(&mut body).unwrap();
+                stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+                serde_json::from_slice(&body).unwrap()
+            };
+            (0..requests).map(|_| body()).collect()
+        };
+        (url, std::thread::spawn(answer))
+    }
+
+    #[test]
+    fn what_is_open_is_sent_again_unless_an_earlier_run_left_it() {
+        let (url, requests) = answering(4);
+        let http = settings::Http { url: super::super::Secret::new(url), headers: Vec::new(), ca: None };
+        let mut manager = Alertmanager::open(&settings::Alertmanager { http, link: None }).unwrap();
+        let (fresh, old) = (samples::open(), Told { id: "old".to_owned(), ..samples::open() });
+        let limit = Duration::from_secs(30);
+        manager.send(&Message { line: "", told: &old, fresh: false }, limit).unwrap();
+        assert_eq!(manager.renews_every(), None);
+        manager.send(&Message { line: "", told: &fresh, fresh: true }, limit).unwrap();
+        assert_eq!(manager.renews_every(), Some(RESEND));
+        manager.renew(limit).unwrap();
+        manager.send(&Message { line: "", told: &samples::close(), fresh: true }, limit).unwrap();
+        assert_eq!(manager.renews_every(), None, "it is over");
+        let renewed = &requests.join().unwrap()[2];
+        assert_eq!((renewed.as_array().unwrap().len(), &renewed[0]["labels"]["id"]), (1, &fresh.id.into()));
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(super) struct Backlog {
     /// The most of them in memory.
     in_memory: usize,
     next: u64,
+    /// Lines below this number are of an earlier run.
+    fresh_from: u64,
     /// The disk refused a line and that was said.
     complained: bool,
 }
@@ -43,8 +45,10 @@ impl Backlog {
     pub(super) fn new(spool: Option<Spool>, in_memory: usize) -> Self {
         let left = spool.as_ref().map(|spool| spool.numbers().unwrap_or_default()).unwrap_or_default();
         let most = if spool.is_some() { SPOOLED_LINES } else { in_memory };
-        let mut backlog = Self { held: VecDeque::new(), spool, most, in_memory, next: 0, complained: false };
+        let mut backlog =
+            Self { held: VecDeque::new(), spool, most, in_memory, next: 0, fresh_from: 0, complained: false };
         left.into_iter().for_each(|number| backlog.hold(HeldAt::Disk(number)));
+        backlog.fresh_from = backlog.next;
         backlog
     }
 
@@ -88,6 +92,11 @@ impl Backlog {
             self.pop();
         }
         None
+    }
+
+    /// Tells whether the line of that number is of this run.
+    pub(super) fn is_fresh(&self, number: u64) -> bool {
+        number >= self.fresh_from
     }
 
     /// Takes the oldest line off, if it still is the one of that number.
@@ -165,6 +174,7 @@ mod tests {
         drop(backlog);
         let mut backlog = Backlog::new(Some(Spool::open(folder.path()).unwrap()), 1);
         backlog.push(&Arc::from("d"));
+        assert_eq!([0, 1, 2].map(|number| backlog.is_fresh(number)), [false, false, true]);
         assert_eq!(drain(&mut backlog), ["b", "c", "d"]);
         assert!(Spool::open(folder.path()).is_err(), "it is held");
         drop(backlog);

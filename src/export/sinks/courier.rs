@@ -40,7 +40,7 @@ struct State {
 
 /// What is to be done next.
 enum Work {
-    Line { number: u64, line: Arc<str>, limit: Duration },
+    Line { number: u64, line: Arc<str>, fresh: bool, limit: Duration },
     Renew,
 }
 
@@ -62,6 +62,7 @@ impl Courier {
         }
         let state = Mutex::new(State { backlog, spooled, lost: 0, deadline: None });
         let shared = Arc::new(Shared { name: settings.name.clone(), state, changed: Condvar::new(), metrics });
+        shared.show(&shared.lock());
         let (end, ended) = crossbeam_channel::bounded(1);
         let mut round = Round {
             receiver,
@@ -141,7 +142,8 @@ impl Shared {
                 return Some(Work::Renew);
             }
             if let Some((number, line)) = state.backlog.front() {
-                return Some(Work::Line { number, line, limit });
+                let fresh = state.backlog.is_fresh(number);
+                return Some(Work::Line { number, line, fresh, limit });
             }
             if closing {
                 return None;
@@ -200,7 +202,7 @@ impl Round {
         loop {
             let due = self.receiver.renews_every().map(|every| clock::until(self.renewed + every));
             let goes_on = match self.shared.next(self.timeout, due) {
-                Some(Work::Line { number, line, limit }) => self.deliver(number, &line, limit),
+                Some(Work::Line { number, line, fresh, limit }) => self.deliver(number, (&line, fresh), limit),
                 Some(Work::Renew) => self.renew(),
                 None => false,
             };
@@ -211,10 +213,10 @@ impl Round {
     }
 
     /// Tries to deliver one line; tells whether to go on.
-    fn deliver(&mut self, number: u64, line: &str, limit: Duration) -> bool {
+    fn deliver(&mut self, number: u64, (line, fresh): (&str, bool), limit: Duration) -> bool {
         let told: Result<Told, _> = serde_json::from_str(line);
         let taken = match &told {
-            Ok(told) => self.receiver.send(&Message { line, told }, limit),
+            Ok(told) => self.receiver.send(&Message { line, told, fresh }, limit),
             Err(error) => Err(Refusal::never(format!("a line in the spool is no alert: {error}"))),
         };
         match taken {

@@ -100,7 +100,7 @@ mod tests {
         let command = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
         let mut exec = Exec::open(&settings::Exec { command }).unwrap();
         let (line, told) = (samples::lines().remove(0), samples::open());
-        exec.send(&Message { line: &line, told: &told }, limit)
+        exec.send(&Message { line: &line, told: &told, fresh: true }, limit)
     }
 
     const PATIENCE: Duration = Duration::from_secs(30);

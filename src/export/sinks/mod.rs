@@ -179,7 +179,7 @@ pub fn deliver_now(settings: &Settings, alerts: &[Alert]) -> Result<(), String> 
     for alert in alerts {
         let line = alert.to_json().map_err(|error| error.to_string())?;
         let told: Told = serde_json::from_str(&line).map_err(|error| error.to_string())?;
-        let message = Message { line: &line, told: &told };
+        let message = Message { line: &line, told: &told, fresh: true };
         receiver.send(&message, settings.timeout).map_err(|refusal| refusal.to_string())?;
     }
     Ok(())
@@ -204,4 +204,68 @@ fn open(settings: &Settings) -> Result<Box<dyn Receiver>, StartError> {
         To::Exec(to) => exec::Exec::open(to).map(|receiver| Box::new(receiver) as _),
     };
     opened.map_err(|reason| StartError::Sink { name: settings.name.clone(), reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::kind::Severity;
+
+    /// A receiver that lets everybody wait: connections stand in the listener's queue and are never answered.
+    fn silent() -> (TcpListener, Settings) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = Secret::new(format!("http://{}/", listener.local_addr().unwrap()));
+        let settings = Settings {
+            name: "silent".to_owned(),
+            severity: Severity::Info,
+            updates: filter::Updates::All,
+            timeout: Duration::from_secs(60),
+            queue: 100,
+            to: To::Slack(settings::Slack { http: settings::Http { url, headers: Vec::new(), ca: None }, link: None }),
+        };
+        (listener, settings)
+    }
+
+    /// Tells a life of two lines and ends soon.
+    fn left(settings: Settings, spool: Option<&Path>) -> Vec<Left> {
+        let metrics = Arc::new(Metrics::new());
+        let mut sinks = Sinks::start(&[settings], Vec::new(), spool, Some(Arc::clone(&metrics))).unwrap();
+        told::samples::lines().iter().for_each(|line| sinks.tell(line));
+        sinks.finish(Duration::from_millis(100))
+    }
+
+    #[test]
+    fn the_end_does_not_wait_for_a_receiver_that_never_answers() {
+        let (_listener, settings) = silent();
+        let lost = [Left { sink: "silent".to_owned(), kept: 0, lost: 2 }];
+        assert_eq!(left(settings.clone(), None), lost);
+        let folder = tempfile::tempdir().unwrap();
+        let kept = [Left { sink: "silent".to_owned(), kept: 2, lost: 0 }];
+        assert_eq!(left(settings, Some(folder.path())), kept);
+    }
+
+    #[test]
+    fn a_full_queue_loses_the_oldest_and_counts_them() {
+        let (_listener, settings) = silent();
+        let metrics = Arc::new(Metrics::new());
+        let settings = Settings { queue: 1, ..settings };
+        let mut sinks = Sinks::start(&[settings], Vec::new(), None, Some(Arc::clone(&metrics))).unwrap();
+        told::samples::lines().iter().for_each(|line| sinks.tell(line));
+        assert_eq!(sinks.finish(Duration::from_millis(100)), [Left { sink: "silent".to_owned(), kept: 0, lost: 2 }]);
+        let text = metrics.text();
+        let dropped = "vigie_sink_deliveries_total{outcome=\"dropped\",sink=\"silent\"} 1\n";
+        assert!(text.contains(dropped) && text.contains("vigie_sink_backlog_lines{sink=\"silent\"} 1\n"), "{text}");
+    }
+
+    #[test]
+    fn two_runs_cannot_share_a_spool() {
+        let (_listener, settings) = silent();
+        let folder = tempfile::tempdir().unwrap();
+        let running = Sinks::start(std::slice::from_ref(&settings), Vec::new(), Some(folder.path()), None).unwrap();
+        let error = Sinks::start(&[settings], Vec::new(), Some(folder.path()), None).unwrap_err().to_string();
+        assert!(error.contains("sink `silent`") && error.contains("another vigie uses it"), "{error}");
+        assert!(running.finish(Duration::from_secs(1)).is_empty());
+    }
 }

@@ -11,6 +11,8 @@ pub(super) struct Message<'a> {
     pub(super) line: &'a str,
     /// What it tells.
     pub(super) told: &'a Told,
+    /// It is of this run; an earlier one's alerts may never be heard of again.
+    pub(super) fresh: bool,
 }
 
 /// A receiver at the other end of a sink.

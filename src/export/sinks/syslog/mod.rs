@@ -206,7 +206,7 @@ mod tests {
         let limit = Duration::from_secs(30);
         let mut received = 0;
         for _ in 0..3 {
-            syslog.send(&Message { line: &line, told: &told }, limit).unwrap();
+            syslog.send(&Message { line: &line, told: &told, fresh: true }, limit).unwrap();
             // Reads what is there and closes.
             let (mut stream, _) = listener.accept().unwrap();
             received += usize::from(std::io::Read::read(&mut stream, &mut [0; 4_096]).unwrap() > 0);
