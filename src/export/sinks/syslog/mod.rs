@@ -1,4 +1,4 @@
-//! Syslog: messages as RFC 5424 writes them, over UDP, TCP or TLS ([`transport`]).
+//! Syslog: messages as RFC 5424 writes them, over UDP, TCP or TLS.
 //!
 //! The sentence is the message; what a program would look for stands beside it as structured data. Syslog has no
 //! acknowledgement: a line counts as delivered once the system took it, or for TCP and TLS once it was written to a
