@@ -775,9 +775,7 @@ impl Engine {
             self.output.phases = outlook::phases(&self.policy, self.hosts.values(), sites);
             self.output.usual = usual::of_sites(&self.policy, self.hosts.values());
         }
-        for (index, watched) in
-            self.hosts.values_mut().chain(self.sites.values_mut().map(|site| &mut site.watched)).enumerate()
-        {
+        for watched in self.hosts.values_mut().chain(self.sites.values_mut().map(|site| &mut site.watched)) {
             if attacked.contains(&watched.subject.site) {
                 watched.subject.alarm_ratio = watched.subject.alarm_ratio.max(1.0);
             }
@@ -785,7 +783,7 @@ impl Engine {
             watched.subject.abroad.roll(tick, quiet);
             watched.subject.domestic.roll(tick, quiet);
             watched.subject.systems.roll(tick, quiet);
-            if (tick.number() + index as u64).is_multiple_of(40) {
+            if watched.is_due(tick) {
                 // What alarms is not quiet, and no reason to raise a line.
                 let evidence = std::mem::take(&mut watched.evidence);
                 if watched.subject.alarm_ratio < 1.0 && watched.subject.syns.usual().is_some() {

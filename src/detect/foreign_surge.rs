@@ -16,7 +16,6 @@
 use crate::detect::behaviour::{Behaviour, DECISIVE};
 use crate::detect::budget::COUNTRY_LOOK;
 use crate::detect::finding::{Caveat, FigureName as F, Finding, OriginShare, SourceShare};
-use crate::detect::robotic_surge::LOOKS;
 use crate::detect::strata::Strata;
 use crate::detect::view::{Situation, View, figure, on_tcp};
 use crate::kind::{AlertKind, Severity, Verdict};
@@ -172,12 +171,11 @@ fn look_at_countries(view: &View, memory: &mut Memory, subject: &Subject, least:
 }
 
 /// Chooses the behaviour that speaks for the surge: its own once that is decided. Robots that come from home as well give
-/// both strata one shape, which neither has for itself; then the behaviour of the whole speaks.
+/// both strata one shape, which neither has for itself.
 fn behaviour(strata: &Strata) -> Option<&Behaviour> {
     let own = strata.abroad.behaviour.as_ref();
     let is_decided = |behaviour: &Behaviour| behaviour.is_human() || behaviour.is_robotic();
-    let whole = strata.all.behaviour.as_ref().filter(|_| strata.all.robotic_looks >= LOOKS);
-    own.filter(|own| is_decided(own)).or(whole.filter(|whole| whole.is_robotic())).or(own)
+    own.filter(|own| is_decided(own)).or_else(|| strata.robots_everywhere()).or(own)
 }
 
 /// Decides what the surge is: attack, crowd or suspicion (DETECTION 0.2, "Genuine foreign crowd").
@@ -287,17 +285,12 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_speaks_for_a_surge_that_has_no_shape_of_its_own() {
-        let nats = |abroad: Held, all: Held| {
-            let mut strata = Strata::default();
-            (strata.abroad, strata.all) = (abroad, all);
-            behaviour(&strata).map(|b| b.nats)
-        };
-        assert_eq!(nats(held(0.5, 0), held(7.0, 2)), Some(7.0));
-        assert_eq!(nats(held(0.5, 0), held(7.0, 1)), Some(0.5), "one look is none");
-        assert_eq!(nats(held(-5.0, 0), held(7.0, 2)), Some(-5.0), "people from abroad stay people");
-        assert_eq!(nats(held(0.5, 0), held(2.0, 0)), Some(0.5));
-        assert_eq!(nats(Held::default(), Held::default()), None);
+    fn robots_from_home_too_give_a_surge_the_shape_it_lacks() {
+        let nats = |abroad, alone| behaviour(&Strata::of(abroad, alone)).map(|b| b.nats);
+        assert_eq!(nats(held(0.5, 0), [held(6.0, 2), held(7.0, 2)]), Some(7.0));
+        assert_eq!(nats(held(0.5, 0), [held(6.0, 1), held(7.0, 2)]), Some(0.5), "one look at home is none");
+        assert_eq!(nats(held(-5.0, 0), [held(6.0, 2), held(7.0, 2)]), Some(-5.0), "people from abroad stay people");
+        assert_eq!(nats(Held::default(), [Held::default(), Held::default()]), None);
     }
 
     #[test]

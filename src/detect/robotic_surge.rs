@@ -13,14 +13,11 @@
 
 use crate::detect::behaviour::{Behaviour, DECISIVE};
 use crate::detect::finding::{FigureName as F, Finding, SourceShare};
-use crate::detect::strata::{self, Excess, Held, Strata};
+use crate::detect::strata::{self, Excess, Held, LOOKS, Strata};
 use crate::detect::view::{Situation, View, figure, on_tcp, origins_of_excess};
 use crate::kind::{AlertKind, Severity, Verdict};
 use crate::time::Tick;
 use crate::window::subject::{Subject, VERIFIED_FLOOR};
-
-/// Looks in a row at which a surge must be robotic.
-pub(super) const LOOKS: u32 = 2;
 
 /// Sources from which robots are an attack and not one crawler, and connections a second (the floor of rates, DETECTION
 /// 1.2) from which fewer are worth a word.
@@ -76,9 +73,12 @@ pub fn detect(
     // A surge from abroad speaks for its robots, and for what is left of them in the minute after it.
     let foreign_speaks = view.site_foreign || situation.foreign;
     let waits_for_foreign = abroad >= 0.5 && view.tick.since(since) < WAITS_FOR_FOREIGN;
-    let home_too = strata::home(subject).is_some_and(|excess| excess.is_surge());
-    let remains = is_whole && !(situation.foreign && home_too);
-    if waits_for_foreign || (foreign_speaks && (remains || abroad >= 0.5)) {
+    let home_too = strata.robots_everywhere().is_some();
+    if waits_for_foreign || (foreign_speaks && (abroad >= 0.5 || is_whole && !home_too)) {
+        // It speaks for robots at home too: they count as its own.
+        if is_whole && home_too && situation.robotic {
+            situation.robotic_excess = (excess.size() / 10.0 - situation.foreign_excess).max(0.0);
+        }
         return None;
     }
     let mut finding = view.finding(AlertKind::RoboticSurge, subject, score, line);

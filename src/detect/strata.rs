@@ -7,6 +7,9 @@ use crate::time::{TICKS_PER_SECOND, Tick};
 use crate::window::rise::Onset;
 use crate::window::subject::Subject;
 
+/// Looks in a row at which a surge must be robotic.
+pub const LOOKS: u32 = 2;
+
 /// Smallest excess in ten seconds, and smallest part of what is expected, that is looked at.
 pub const LEAST_EXCESS: f64 = 30.0;
 const LEAST_PART: f64 = 0.2;
@@ -92,6 +95,9 @@ pub struct Strata {
     pub abroad: Held,
     /// All.
     pub all: Held,
+    /// From home and from abroad while both surge, each judged as if the other did not: robots that come from both share a
+    /// shape that neither has for itself.
+    alone: [Held; 2],
     /// When the server began to fail, and the first attempts a second just before.
     failing: Option<(Tick, f64)>,
 }
@@ -107,6 +113,7 @@ impl Strata {
         let surging = |excess: Option<Excess>| excess.filter(Excess::is_surge);
         let (from_home, from_abroad, of_all) = (surging(home), surging(abroad), surging(all));
         let [mut judged_home, mut judged_abroad, mut judged_all] = [None, None, None];
+        let mut judged_alone = [None, None];
         if from_home.is_some() || from_abroad.is_some() || of_all.is_some() {
             let comparisons = [&subject.domestic, &subject.abroad].map(|stratum| stratum.comparison(view.tick));
             let [domestic, foreign] = &comparisons;
@@ -134,6 +141,12 @@ impl Strata {
             judged_abroad = from_abroad
                 .filter(|_| view.home_known)
                 .and_then(|excess| judge(excess, foreign, home_too, growth, windows.onset_abroad(), None));
+            if let (Some(home), Some(abroad), true) = (from_home, from_abroad, view.home_known) {
+                judged_alone = [
+                    judge(home, domestic, None, 1.0, windows.onset_home(), None),
+                    judge(abroad, foreign, None, growth, windows.onset_abroad(), None),
+                ];
+            }
             let score = view.home_known.then(|| windows.abroad.share.decades() / view.lines.subject / 2.0);
             judged_all = of_all.and_then(|excess| judge(excess, &joined, None, 1.0, onset(subject), score));
         }
@@ -141,6 +154,16 @@ impl Strata {
         self.home.take(view.tick, size(home), judged_home);
         self.abroad.take(view.tick, size(abroad), judged_abroad);
         self.all.take(view.tick, size(all), judged_all);
+        for ((held, judged), excess) in self.alone.iter_mut().zip(judged_alone).zip([home, abroad]) {
+            held.take(view.tick, size(excess), judged);
+        }
+    }
+
+    /// Returns how those from abroad behave where robots come from home as well.
+    #[must_use]
+    pub fn robots_everywhere(&self) -> Option<&Behaviour> {
+        let robotic = |held: &Held| held.robotic_looks >= LOOKS;
+        self.alone[1].behaviour.as_ref().filter(|_| self.alone.iter().all(robotic))
     }
 
     /// Returns the connections from home in the last ten seconds that are held to be robots.
@@ -184,6 +207,13 @@ pub fn abroad(subject: &Subject) -> Option<Excess> {
 #[must_use]
 pub fn all(subject: &Subject) -> Option<Excess> {
     Some(Excess { observed: subject.verified.sum(), expected: subject.verified.usual()? * 10.0 })
+}
+
+#[cfg(test)]
+impl Strata {
+    pub(crate) fn of(abroad: Held, alone: [Held; 2]) -> Self {
+        Self { abroad, alone, ..Self::default() }
+    }
 }
 
 #[cfg(test)]

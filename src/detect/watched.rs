@@ -16,6 +16,9 @@ use crate::policy::SiteId;
 use crate::time::Tick;
 use crate::window::subject::Subject;
 
+/// Ticks of a sample: ten seconds (DETECTION 1.2).
+const SAMPLE_TICKS: u64 = 40;
+
 /// A subject and what its detectors remember.
 #[derive(Debug)]
 pub(super) struct Watched {
@@ -40,6 +43,9 @@ pub(super) struct Watched {
     pub(super) attacked_at: Option<Tick>,
     /// Largest evidence since the last ten-second sample, by class.
     pub(super) evidence: Evidence,
+    /// The tick of ten seconds at which it learns. Its own for good: one that followed from its place among the others
+    /// would pass samples over whenever a scan wakes a neighbour.
+    turn: u128,
 }
 
 impl Watched {
@@ -59,11 +65,15 @@ impl Watched {
             datagram_flood: false,
             attacked_at: None,
             evidence: Evidence::default(),
+            turn: prefix.network().as_u128() % u128::from(SAMPLE_TICKS),
         }
     }
-}
 
-impl Watched {
+    /// Tells whether this is the tick of ten seconds at which it learns.
+    pub(super) fn is_due(&self, tick: Tick) -> bool {
+        u128::from(tick.number() % SAMPLE_TICKS) == self.turn
+    }
+
     /// Forgets what was held of its clients' origin and behaviour, as after a gap.
     pub(super) fn forget_behaviour(&mut self) {
         self.strata = Strata::default();
