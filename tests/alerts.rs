@@ -287,10 +287,12 @@ fn check_life(life: &[&Alert]) {
     }
 }
 
-/// An attack that opens while another at the same site is loud and above its close level joins its incident.
+/// An attack that opens while another at the same site is loud and above its close level joins its incident; a further
+/// pulse stays in the incident that it is a pulse of.
 fn check_incidents(lines: &[Alert]) {
     let attack = |line: &Alert| matches!(line.kind, AlertKind::SynFlood | AlertKind::ForeignSurge);
-    for opened in lines.iter().filter(|line| line.event == Event::Open && attack(line) && line.target.site.is_some()) {
+    let begins = |line: &&Alert| line.event == Event::Open && line.pulses == 1;
+    for opened in lines.iter().filter(begins).filter(|line| attack(line) && line.target.site.is_some()) {
         let above = |line: &&Alert| {
             line.id != opened.id
                 && attack(line)

@@ -16,7 +16,7 @@
 use crate::detect::behaviour::{Behaviour, DECISIVE};
 use crate::detect::budget::COUNTRY_LOOK;
 use crate::detect::finding::{Caveat, FigureName as F, Finding, OriginShare, SourceShare};
-use crate::detect::strata::Strata;
+use crate::detect::strata::{self, Strata};
 use crate::detect::view::{Situation, View, figure, on_tcp};
 use crate::kind::{AlertKind, Severity, Verdict};
 use crate::time::Tick;
@@ -119,6 +119,7 @@ pub fn detect(
     }
     if fires && finding.verdict != Some(Verdict::Rush) {
         situation.foreign_excess = (abroad - expected).max(0.0) / 10.0;
+        situation.robots_now += strata::abroad(subject).map_or(0.0, |excess| excess.now());
     }
     situation.robotic |=
         fires && finding.verdict.is_some_and(|verdict| matches!(verdict, Verdict::Attack | Verdict::Mixed));

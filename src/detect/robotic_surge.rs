@@ -78,6 +78,7 @@ pub fn detect(
         // It speaks for robots at home too: they count as its own.
         if is_whole && home_too && situation.robotic {
             situation.robotic_excess = (excess.size() / 10.0 - situation.foreign_excess).max(0.0);
+            situation.robots_now = excess.now();
         }
         return None;
     }
@@ -90,6 +91,7 @@ pub fn detect(
     if fires && !few {
         situation.robotic = true;
         situation.robotic_excess = excess.size() / 10.0;
+        situation.robots_now += excess.now();
     }
     let hurts = view.impact(excess.size() / 10.0, usual) >= 0.2;
     (finding.severity, finding.verdict, finding.confidence) = match (few, hurts) {

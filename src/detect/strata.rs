@@ -14,6 +14,9 @@ pub const LOOKS: u32 = 2;
 pub const LEAST_EXCESS: f64 = 30.0;
 const LEAST_PART: f64 = 0.2;
 
+/// Ticks in which an excess is measured: ten seconds.
+const WINDOW_TICKS: f64 = 40.0;
+
 /// Ticks for which a decided behaviour holds while too few connections show their shape: a minute.
 const REMEMBERED: u64 = 240;
 
@@ -34,6 +37,8 @@ pub struct Excess {
     pub observed: f64,
     /// What is usual, grown by what explains growth.
     pub expected: f64,
+    /// Verified connections of the last tick.
+    pub now: f64,
 }
 
 impl Excess {
@@ -41,6 +46,12 @@ impl Excess {
     #[must_use]
     pub fn size(&self) -> f64 {
         (self.observed - self.expected).max(0.0)
+    }
+
+    /// Returns the last tick's part of it, which by chance may be below zero.
+    #[must_use]
+    pub fn now(&self) -> f64 {
+        self.now - self.expected / WINDOW_TICKS
     }
 
     /// Tells whether it is large enough to be looked at.
@@ -194,19 +205,26 @@ fn onset(subject: &Subject) -> Option<Onset> {
 #[must_use]
 pub fn home(subject: &Subject) -> Option<Excess> {
     let home = &subject.foreign.home;
-    Some(Excess { observed: home.sum(), expected: home.usual()? * 10.0 })
+    Some(Excess {
+        observed: home.sum(),
+        expected: home.usual()? * 10.0,
+        now: home.recent_per_second(1) * Tick::SECONDS,
+    })
 }
 
 /// Returns the excess of connections from abroad over what home growth explains.
 #[must_use]
 pub fn abroad(subject: &Subject) -> Option<Excess> {
-    Some(Excess { observed: subject.foreign.abroad.rate.sum(), expected: subject.foreign.expected_abroad()? })
+    let rate = &subject.foreign.abroad.rate;
+    let now = rate.recent_per_second(1) * Tick::SECONDS;
+    Some(Excess { observed: rate.sum(), expected: subject.foreign.expected_abroad()?, now })
 }
 
 /// Returns the excess of all verified connections.
 #[must_use]
 pub fn all(subject: &Subject) -> Option<Excess> {
-    Some(Excess { observed: subject.verified.sum(), expected: subject.verified.usual()? * 10.0 })
+    let now = subject.verified.recent_per_second(1) * Tick::SECONDS;
+    Some(Excess { observed: subject.verified.sum(), expected: subject.verified.usual()? * 10.0, now })
 }
 
 #[cfg(test)]
@@ -263,8 +281,8 @@ mod tests {
 
     #[test]
     fn a_fifth_more_than_usual_is_looked_at() {
-        assert!(!Excess { observed: 1_190.0, expected: 1_000.0 }.is_surge());
-        assert!(Excess { observed: 1_210.0, expected: 1_000.0 }.is_surge());
-        assert!(!Excess { observed: 25.0, expected: 0.0 }.is_surge());
+        assert!(!Excess { observed: 1_190.0, expected: 1_000.0, now: 0.0 }.is_surge());
+        assert!(Excess { observed: 1_210.0, expected: 1_000.0, now: 0.0 }.is_surge());
+        assert!(!Excess { observed: 25.0, expected: 0.0, now: 0.0 }.is_surge());
     }
 }

@@ -4,8 +4,6 @@
 //! tick are laid onto the tick of their SYN, with the last second still open, and kept aside while the test gathers
 //! evidence: when it fires they count from the start of the event, and when it returns to zero they are forgotten.
 
-use std::collections::VecDeque;
-
 use crate::detect::view::Situation;
 use crate::time::Tick;
 use crate::window::cohorts::LONGEST_DEADLINE;
@@ -18,7 +16,7 @@ const FINISHED_AT_FIRST: f64 = 0.975;
 const ANSWERED_OVER: usize = 20;
 
 /// Ticks in which an excess of verified connections is measured: ten seconds.
-const ROBOTS_OVER: usize = 40;
+const MEASURED_OVER: u64 = 40;
 
 /// Attack among first attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -38,11 +36,11 @@ impl Part {
 }
 
 /// The tally of one subject.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
     aside: Part,
-    /// Robots' connections of the last ticks, as far as counted; empty while there are none.
-    robots: VecDeque<f64>,
+    /// The last tick whose robots were counted.
+    robots_at: Option<Tick>,
 }
 
 /// Ticks after which evidence that led to nothing is no event's beginning: a minute.
@@ -67,22 +65,21 @@ impl Tally {
         Part::default()
     }
 
-    /// Takes a tick that was judged and returns the robots' connections that now count. What is known of them is their
-    /// number in ten seconds: at first all of it counts, from then on what the newest tick adds, which by chance may be
-    /// less than nothing.
-    pub fn observe_robots(&mut self, situation: &Situation) -> f64 {
-        let rate = if situation.robotic { situation.foreign_excess + situation.robotic_excess } else { 0.0 };
-        let rate = rate.max(situation.empty_excess);
-        if rate <= 0.0 {
-            self.robots.clear();
-            return 0.0;
+    /// Takes tick `now` that was judged and returns the robots' connections that now count: at first those of the last ten
+    /// seconds, as far as they have not been counted, from then on those of the tick. By chance these may be less than
+    /// nothing.
+    pub fn observe_robots(&mut self, now: Tick, situation: &Situation) -> f64 {
+        if !situation.robotic {
+            return situation.empty_excess * Tick::SECONDS;
         }
-        if self.robots.len() >= ROBOTS_OVER {
-            self.robots.pop_front();
-        }
-        let now = rate * ROBOTS_OVER as f64 * Tick::SECONDS - self.robots.iter().sum::<f64>();
-        self.robots.push_back(now);
-        now
+        let uncounted = self.robots_at.map_or(MEASURED_OVER, |at| now.since(at).min(MEASURED_OVER));
+        self.robots_at = Some(now);
+        let robots = situation.foreign_excess + situation.robotic_excess;
+        let counts = match uncounted {
+            1 => situation.robots_now,
+            ticks => robots * ticks as f64 * Tick::SECONDS,
+        };
+        counts.max(situation.empty_excess * Tick::SECONDS)
     }
 }
 
@@ -107,18 +104,20 @@ mod tests {
 
     #[test]
     fn robots_count_when_they_come_and_once() {
-        // Ten a tick for twenty seconds, which are seen in ten and alarm from the eighth tick on.
-        let come = |tick: usize| if (0..80).contains(&tick) { 10.0 } else { 0.0 };
+        // Ten a tick for twenty seconds, which alarm from the eighth tick on and not for a second in between.
+        let come = |tick: u64| if tick < 80 { 10.0 } else { 0.0 };
         let mut tally = Tally::default();
-        let mut counted = Vec::new();
-        for tick in 0..200_usize {
-            let in_ten_seconds: f64 = (0..40).filter_map(|back| tick.checked_sub(back)).map(come).sum();
-            let robotic = tick >= 8 && in_ten_seconds > 0.0;
-            let excess = if robotic { in_ten_seconds / 10.0 } else { 0.0 };
-            counted.push(tally.observe_robots(&Situation { robotic, robotic_excess: excess, ..Situation::default() }));
-        }
+        let counted: Vec<f64> = (0..120_u64)
+            .map(|tick| {
+                let in_ten_seconds: f64 = (0..40).filter_map(|back| tick.checked_sub(back)).map(come).sum();
+                let robotic = tick >= 8 && !(50..54).contains(&tick) && in_ten_seconds > 0.0;
+                let robotic_excess = if robotic { in_ten_seconds / 10.0 } else { 0.0 };
+                let situation = Situation { robotic, robotic_excess, robots_now: come(tick), ..Situation::default() };
+                tally.observe_robots(Tick::new(tick), &situation)
+            })
+            .collect();
         assert!((counted.iter().sum::<f64>() - 800.0).abs() < 1e-6, "{counted:?}");
-        assert!((counted[8] - 90.0).abs() < 1e-6 && (counted[9] - 10.0).abs() < 1e-6);
+        assert_eq!((counted[8], counted[9], counted[54]), (90.0, 10.0, 50.0));
         assert!(counted[80..].iter().all(|now| now.abs() < 1e-6), "nothing is left when they have gone");
     }
 }

@@ -200,6 +200,8 @@ pub struct Situation {
     pub robotic_excess: f64,
     /// Verified connections a second from abroad that home growth does not explain and that do not behave like people.
     pub foreign_excess: f64,
+    /// Connections of this tick that belong to either, beyond what is expected of one.
+    pub robots_now: f64,
     /// A `connection_exhaustion` fires.
     pub exhausted: bool,
     /// Verified connections a second beyond the usual share that carried nothing, while that fires.

@@ -186,7 +186,7 @@ pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
         *evidence = evidence.max(finding.score);
     }
     watched.part = watched.tally.observe(&watched.subject, &watched.situation);
-    watched.robots = watched.tally.observe_robots(&watched.situation);
+    watched.robots = watched.tally.observe_robots(view.tick, &watched.situation);
     watched.attacked = watched.situation.is_attacked() || findings.iter().any(is_attack);
     watched.datagram_flood = findings.iter().any(|finding| finding.kind == AlertKind::UdpFlood && finding.fires());
     if watched.attacked {
