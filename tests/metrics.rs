@@ -15,7 +15,8 @@ use vigie::country::Country;
 use vigie::decode::DropReason;
 use vigie::detect::engine::{Score, TickOutput};
 use vigie::export::board::{Board, Status};
-use vigie::export::http::{HttpError, Server, serve};
+use vigie::export::http::{HttpError, Login, Server, Settings, serve};
+use vigie::export::sinks::Secret;
 use vigie::kind::{AlertKind, Severity, Verdict};
 use vigie::metrics::{DeliveryOutcome, MemoryPart, Metrics, Queue, Stage};
 use vigie::policy::{Policy, Site, SiteId};
@@ -311,7 +312,7 @@ fn promtool_finds_nothing_to_say() {
 
 fn endpoint() -> (Server, Arc<Board>) {
     let board = Arc::new(Board::new(Arc::new(followed()), None));
-    let server = serve(SocketAddr::from(([127, 0, 0, 1], 0)), Arc::clone(&board)).unwrap();
+    let server = serve(SocketAddr::from(([127, 0, 0, 1], 0)), Arc::clone(&board), &Settings::default()).unwrap();
     (server, board)
 }
 
@@ -374,6 +375,34 @@ fn alerts_and_status_are_json_and_the_page_is_html() {
     assert!(script.head.contains("content-type: text/javascript; charset=utf-8\n"), "{}", script.head);
 }
 
+/// An endpoint that asks for a token or a password.
+fn closed_endpoint() -> Server {
+    let login = Login { user: "noc".to_owned(), password: Secret::new("open sesame") };
+    let settings = Settings { token: Some(Secret::new("s3cret")), login: Some(login), identity: None };
+    let board = Arc::new(Board::new(Arc::new(followed()), None));
+    board.publish(Status::new(&books(100), &school()));
+    serve(SocketAddr::from(([127, 0, 0, 1], 0)), board, &settings).unwrap()
+}
+
+#[test]
+fn with_a_token_or_password_everything_but_health_is_closed() {
+    let server = closed_endpoint();
+    let get = |path: &str, header: &str| http::get(server.address(), path, header).unwrap();
+    for path in ["/", "/live.js", "/metrics", "/api/v1/alerts", "/api/v1/status", "/nowhere"] {
+        let refused = get(path, "");
+        assert_eq!(refused.code, 401, "{path}");
+        assert!(refused.head.contains("www-authenticate: Basic realm=\"vigie\""), "{}", refused.head);
+        assert!(refused.head.contains("www-authenticate: Bearer realm=\"vigie\""), "{}", refused.head);
+        assert_eq!(get(path, "Authorization: Bearer wrong\r\n").code, 401, "{path}");
+        let admitted = if path == "/nowhere" { 404 } else { 200 };
+        assert_eq!(get(path, "Authorization: Bearer s3cret\r\n").code, admitted, "{path}");
+        assert_eq!(get(path, "Authorization: Basic bm9jOm9wZW4gc2VzYW1l\r\n").code, admitted, "{path}");
+    }
+    assert_eq!((get("/healthz", "").code, get("/readyz", "").code), (200, 200));
+    let twice = "Authorization: Bearer wrong\r\nAuthorization: Bearer s3cret\r\n";
+    assert_eq!(get("/metrics", twice).code, 401, "which of them counts is not for the reader to choose");
+}
+
 #[test]
 fn it_only_reads_and_only_small_requests() {
     let (server, _board) = endpoint();
@@ -395,7 +424,7 @@ fn a_busy_port_is_one_sentence_with_what_to_do() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let board = Arc::new(Board::new(Arc::new(Metrics::new()), None));
-    let error = serve(address, board).unwrap_err();
+    let error = serve(address, board, &Settings::default()).unwrap_err();
     assert!(matches!(error, HttpError::Busy(_)), "{error:?}");
     let text = error.to_string();
     assert!(text.starts_with(&address.to_string()) && text.contains("choose another address with --metrics"), "{text}");

@@ -15,7 +15,7 @@ use vigie::detect::engine::Home;
 use vigie::detect::minute::{Estimate, MinuteKind, MinuteVerdict};
 use vigie::detect::usual::SiteUsual;
 use vigie::export::board::{Board, Status};
-use vigie::export::http::{Server, serve};
+use vigie::export::http::{Server, Settings, serve};
 use vigie::kind::{AlertKind, Verdict};
 use vigie::metrics::Metrics;
 use vigie::policy::{Policy, Site};
@@ -48,7 +48,7 @@ struct Morning {
 impl Morning {
     fn new() -> Self {
         let board = Arc::new(Board::new(Arc::new(Metrics::new()), None));
-        let server = serve(SocketAddr::from(([127, 0, 0, 1], 0)), Arc::clone(&board)).unwrap();
+        let server = serve(SocketAddr::from(([127, 0, 0, 1], 0)), Arc::clone(&board), &Settings::default()).unwrap();
         let site = Site { name: "ecole".into(), prefixes: vec!["192.0.2.0/24".parse().unwrap()] };
         Self { server, board, policy: Policy::new(vec![site], false), tick: Timestamp::from_secs(START).tick() }
     }

@@ -28,6 +28,7 @@ impl Check {
         let config = self.options.load(None)?;
         Origins::load(&config.origins())?;
         config.sinks()?;
+        config.http()?;
         let what =
             self.options.file().map_or_else(|| "the configuration".to_owned(), |path| path.display().to_string());
         Stream::Output.print(&format!("{what} is right\n"))?;

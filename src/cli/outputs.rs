@@ -14,6 +14,7 @@ use super::terminal::{Stream, complain};
 use crate::alert::{Alert, Event};
 use crate::detect::engine::Recalled;
 use crate::export::flows::FlowFile;
+use crate::export::privacy::Privacy;
 use crate::export::sinks::{Left, Sinks};
 use crate::export::{AlertSink, SinkError};
 use crate::flow::FlowRecord;
@@ -35,6 +36,8 @@ pub(super) struct Outputs {
     flows_failed: bool,
     status: Option<Status>,
     keeper: Option<Keeper>,
+    /// How much of an address is shown.
+    privacy: Privacy,
     /// Alerts are told on the terminal as they come.
     told: Option<Stream>,
     stop: Arc<AtomicBool>,
@@ -88,6 +91,11 @@ impl Outputs {
     /// Keeps what is learned.
     pub(super) fn set_keeper(&mut self, keeper: Keeper) {
         self.keeper = Some(keeper);
+    }
+
+    /// Shows so much of addresses.
+    pub(super) fn set_privacy(&mut self, privacy: Privacy) {
+        self.privacy = privacy;
     }
 
     /// Tells alerts on the terminal as they come.
@@ -196,6 +204,7 @@ impl Outlet for Outputs {
 
     fn alert(&mut self, alert: &Alert) {
         self.worst = self.worst.max(Some(alert.severity));
+        let alert = &*self.privacy.shown(alert);
         match alert.to_json() {
             Ok(line) => {
                 self.deliver(&line);

@@ -93,6 +93,7 @@ impl Session {
         let origins = Arc::new(Origins::load(&config.origins())?);
         let sinks = config.sinks()?;
         let mut outputs = Outputs::new(Arc::clone(&stop));
+        outputs.set_privacy(config.privacy);
         let served = serve(config, mode, screen)?;
         if let Some(Served { board, metrics, .. }) = &served {
             outputs.set_status(Status::new(Arc::clone(metrics), Arc::clone(board), sources, live));
@@ -213,7 +214,7 @@ impl Session {
             end: span.map(|(_, end)| end),
             wall_seconds,
             origins: origins.collect(),
-            alerts: judged.alerts,
+            alerts: judged.alerts.iter().map(|alert| self.config.privacy.shown(alert).into_owned()).collect(),
             alerts_forgotten: judged.alerts_forgotten,
             minutes: judged.minutes.into(),
             detectors: judged.armed,
@@ -262,14 +263,16 @@ fn serve(config: &Config, mode: Mode, screen: bool) -> anyhow::Result<Option<Ser
     if endpoint == Endpoint::Off && !screen {
         return Ok(None);
     }
+    let protection = config.http()?;
     let metrics = Arc::new(Metrics::new());
     let stall = (mode == Mode::Watch).then_some(STALL);
     let board = Arc::new(Board::new(Arc::clone(&metrics), stall).in_language(config.lang));
     let server = match endpoint {
-        Endpoint::At(address) => Some(http::serve(address, Arc::clone(&board))?),
+        Endpoint::At(address) => Some(http::serve(address, Arc::clone(&board), &protection)?),
         Endpoint::Off => None,
     };
     if let Some(server) = &server {
+        protection.caution(server.address()).iter().for_each(|sentence| complain(sentence));
         tracing::info!(address = %server.address(), "serving metrics");
     }
     Ok(Some(Served { _server: server, board, metrics }))

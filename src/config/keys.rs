@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::countries::Assigned;
+use super::http::HttpEntry;
 use super::mutes::MuteEntry;
 use super::schedule::EventEntry;
 use super::sinks::SinkEntry;
@@ -14,6 +15,7 @@ use super::words::LANGUAGES;
 use super::{Config, Endpoint, Format, Overseas, Speed};
 use crate::address::Prefix;
 use crate::country::Country;
+use crate::export::privacy::Privacy;
 
 /// A setting.
 pub(super) struct Key {
@@ -170,6 +172,18 @@ pub(super) const KEYS: &[Key] = &[
         variable: Some("VIGIE_METRICS"),
         set: |config, item, complaints| set(&mut config.metrics, endpoint(item, complaints).map(Some)),
         show: |config| config.metrics.map(|endpoint| quote(&endpoint.to_string())),
+    },
+    Key {
+        name: "http",
+        variable: None,
+        set: |config, item, complaints| config.http = HttpEntry::read(item, complaints),
+        show: |config| config.http.show(),
+    },
+    Key {
+        name: "privacy",
+        variable: Some("VIGIE_PRIVACY"),
+        set: |config, item, complaints| set(&mut config.privacy, item.as_word(Privacy::WORDS, complaints)),
+        show: |config| Some(quote(config.privacy.word())),
     },
     Key {
         name: "threads",

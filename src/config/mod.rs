@@ -6,6 +6,7 @@
 mod compose;
 mod countries;
 mod file;
+mod http;
 mod keys;
 mod mistakes;
 mod mutes;
@@ -27,9 +28,11 @@ use crate::address::Prefix;
 use crate::alert;
 use crate::alert::text::Language;
 use crate::country::Country;
+use crate::export::privacy::Privacy;
 use crate::flow::Timeouts;
 use crate::policy::Site;
 
+pub use http::HttpEntry;
 pub use mistakes::{Mistake, Mistakes, Place};
 pub use mutes::MuteEntry;
 pub use schedule::{Day, EventEntry, Holidays, Written, Zone};
@@ -89,6 +92,10 @@ pub struct Config {
     pub flows: Option<PathBuf>,
     /// Where metrics are served; `None` leaves it to the command.
     pub metrics: Option<Endpoint>,
+    /// Who may read what is served there.
+    pub http: HttpEntry,
+    /// How much of an address is shown.
+    pub privacy: Privacy,
     /// Threads.
     pub threads: NonZeroUsize,
     /// Entries of the flow table, all shards together.
@@ -275,12 +282,12 @@ impl Config {
         text
     }
 
-    /// Returns the name and the value of every setting that has one, as TOML. Sinks are left out: they play no part in what
-    /// is found, and who is told is nothing for a report that is passed around.
+    /// Returns the name and the value of every setting that has one, as TOML. Sinks and what protects the
+    /// endpoint are left out: they play no part in what is found, and are nothing for a report that is passed around.
     #[must_use]
     pub fn values(&self) -> Vec<(String, String)> {
         KEYS.iter()
-            .filter(|key| !matches!(key.name, "sink" | "spool"))
+            .filter(|key| !matches!(key.name, "sink" | "spool" | "http"))
             .filter_map(|key| Some((key.name.to_owned(), (key.show)(self)?)))
             .collect()
     }
@@ -313,6 +320,8 @@ impl Default for Config {
             report: None,
             flows: None,
             metrics: None,
+            http: HttpEntry::default(),
+            privacy: Privacy::default(),
             threads: NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN),
             flow_capacity: shard.flow_capacity,
             pending_capacity: shard.pending_capacity,

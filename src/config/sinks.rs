@@ -286,7 +286,8 @@ impl Config {
         self.spool.clone().or_else(|| Some(self.state.as_ref()?.join("spool")))
     }
 
-    fn place_of_entry(&self, key: &str, line: Option<usize>) -> Place {
+    /// Returns the line of an entry, where it came from a file.
+    pub(super) fn place_of_entry(&self, key: &str, line: Option<usize>) -> Place {
         match (self.place(key), line) {
             (Place::File { path, .. }, Some(line)) => Place::File { path: path.clone(), line },
             (place, _) => place.clone(),

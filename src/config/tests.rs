@@ -183,3 +183,25 @@ fn mistakes_in_sinks_say_what_to_write() {
     complained("[[mute]]\nfrom = 2026-12-05T20:00:00\nuntil = 2026-12-05T19:00:00", "ends before it begins");
     complained("[[mute]]\nseverity_below = \"info\"", "write `warning` or `critical`");
 }
+
+const PROTECTED: &str = "[http]\ntoken = { file = \"/run/token\" }\nuser = \"noc\"\npassword = \"hunter2\"\n";
+
+#[test]
+fn what_protects_the_endpoint_is_printed_without_its_secrets() {
+    let printed = load(PROTECTED, &[]).unwrap().print();
+    let line = printed.lines().find(|line| line.starts_with("http = ")).unwrap();
+    let expected = "http = { token = { file = \"/run/token\" }, user = \"noc\", password = \"set, not shown\" }";
+    assert!(line.starts_with(expected), "{line}");
+    assert!(!load(PROTECTED, &[]).unwrap().values().iter().any(|(name, _)| name == "http"));
+}
+
+#[test]
+fn what_protects_the_endpoint_only_in_pairs_is_asked_for_in_pairs() {
+    let said = |text: &str| load(text, &[]).unwrap_err().to_string();
+    assert!(said("[http]\nuser = \"noc\"\n").contains("has a user and no password: write both"));
+    assert!(said("[http]\nkey = \"key.pem\"\n").contains("has a key and no certificate: write both"));
+    assert!(said("[http]\nuser = \"a:b\"\npassword = \"x\"\n").contains("without a colon"));
+    assert!(said("[http]\ntokn = \"x\"\n").contains("did you mean `token`?"));
+    let missing = load("[http]\ntoken = { env = \"VIGIE_TEST_NOT_SET\" }\n", &[]).unwrap().http().unwrap_err();
+    assert!(missing.to_string().contains("[http] token: the variable VIGIE_TEST_NOT_SET is not set"), "{missing}");
+}

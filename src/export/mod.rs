@@ -9,6 +9,7 @@ pub mod hour;
 pub mod http;
 pub mod jsonl;
 pub mod live;
+pub mod privacy;
 pub mod sinks;
 
 /// Takes finished alert lines: one JSON object each, without the newline.

@@ -2,12 +2,16 @@
 //!
 //! One thread with a single-threaded runtime serves it, apart from the packet path. The address is bound before any
 //! work, so that a busy port is a clear error at the start and not a surprise later. Requests are bounded in size and
-//! time and connections in number: whoever can reach the port can slow the port, and nothing else.
+//! time and connections in number: whoever can reach the port can slow the port, and nothing else. A token or a password
+//! keeps readers out, and TLS keeps what they read from others ([`Settings`]).
 
+mod access;
 mod host;
 mod negotiate;
 mod page;
 mod routes;
+mod settings;
+mod tls;
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
@@ -19,11 +23,16 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+pub use settings::{Identity, Login, Settings};
 
 use super::board::Board;
+use access::Access;
 
 /// Connections served at once; further ones are closed at once. A dozen scrapers and people need fewer.
 const MAX_CONNECTIONS: u32 = 64;
@@ -31,7 +40,7 @@ const MAX_CONNECTIONS: u32 = 64;
 /// Largest request head in bytes; a browser's is below 4 KiB.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// A request head must have come within this time.
+/// A request head must have come within this time, and before it the handshake of TLS.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 
 /// A connection is closed after this time, between two requests if it can be; scrapers open another.
@@ -65,6 +74,9 @@ pub enum HttpError {
         /// What the system said.
         reason: io::Error,
     },
+    /// The certificate or its key cannot be used.
+    #[error("[http] {0}")]
+    Identity(String),
 }
 
 /// A running endpoint; dropping it stops it.
@@ -105,8 +117,9 @@ impl Drop for Server {
 /// Binds the address and serves the board from a thread of its own.
 ///
 /// # Errors
-/// When the address cannot be bound or the thread not started; nothing is left running then.
-pub fn serve(address: SocketAddr, board: Arc<Board>) -> Result<Server, HttpError> {
+/// When the address cannot be bound, the certificate not be used or the thread not started; nothing is left running then.
+pub fn serve(address: SocketAddr, board: Arc<Board>, settings: &Settings) -> Result<Server, HttpError> {
+    let acceptor = acceptor(settings)?;
     let listener = bind(address)?;
     let start = |reason| HttpError::Start { address, reason };
     let address = listener.local_addr().map_err(start)?;
@@ -115,12 +128,28 @@ pub fn serve(address: SocketAddr, board: Arc<Board>) -> Result<Server, HttpError
     if address.ip().is_loopback() {
         router = router.layer(axum::middleware::from_fn(host::check));
     }
+    if let Some(access) = Access::of(settings) {
+        router = router.layer(axum::middleware::from_fn_with_state(Arc::new(access), access::check));
+    }
     let (stop, stopped) = watch::channel(false);
     let thread = std::thread::Builder::new()
         .name("vigie-http".to_owned())
-        .spawn(move || runtime.block_on(listen(listener, router, stopped)))
+        .spawn(move || runtime.block_on(listen(listener, acceptor, router, stopped)))
         .map_err(start)?;
     Ok(Server { address, stop, thread: Some(thread) })
+}
+
+/// Checks what can be checked without serving: the certificate and its key.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn check(settings: &Settings) -> Result<(), HttpError> {
+    acceptor(settings).map(|_| ())
+}
+
+fn acceptor(settings: &Settings) -> Result<Option<TlsAcceptor>, HttpError> {
+    let config = settings.identity.as_ref().map(tls::server).transpose().map_err(HttpError::Identity)?;
+    Ok(config.map(TlsAcceptor::from))
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, HttpError> {
@@ -134,7 +163,7 @@ fn bind(address: SocketAddr) -> Result<TcpListener, HttpError> {
     })
 }
 
-async fn listen(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+async fn listen(listener: TcpListener, acceptor: Option<TlsAcceptor>, router: Router, mut stop: watch::Receiver<bool>) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(reason) => {
@@ -151,7 +180,7 @@ async fn listen(listener: TcpListener, router: Router, mut stop: watch::Receiver
         match accepted {
             Ok((stream, _)) => {
                 if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-                    tokio::spawn(answer(stream, router.clone(), stop.clone(), place));
+                    tokio::spawn(greet(stream, acceptor.clone(), router.clone(), stop.clone(), place));
                 }
             }
             Err(_) => sleep(ACCEPT_PAUSE).await,
@@ -162,8 +191,31 @@ async fn listen(listener: TcpListener, router: Router, mut stop: watch::Receiver
     let _ = timeout(GRACE, places.acquire_many(MAX_CONNECTIONS)).await;
 }
 
+/// Shakes hands, where there is TLS, and serves the connection.
+async fn greet(
+    stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    router: Router,
+    stop: watch::Receiver<bool>,
+    place: OwnedSemaphorePermit,
+) {
+    match acceptor {
+        None => answer(stream, router, stop, place).await,
+        Some(acceptor) => {
+            if let Ok(Ok(stream)) = timeout(HEAD_TIME, acceptor.accept(stream)).await {
+                answer(stream, router, stop, place).await;
+            }
+        }
+    }
+}
+
 /// Serves one connection. Its errors are the other side's affair: a reset, a bad request, a head that came too slowly.
-async fn answer(stream: TcpStream, router: Router, mut stop: watch::Receiver<bool>, place: OwnedSemaphorePermit) {
+async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+    place: OwnedSemaphorePermit,
+) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
