@@ -1,4 +1,5 @@
-//! The dashboard and the rules, against the metrics by name and against a real Prometheus by data.
+//! The dashboards and the rules, against the metrics by name, against a real Prometheus by data and against a real
+//! Alertmanager by what fires.
 
 mod http;
 
@@ -17,6 +18,9 @@ use vigie::summary::Summary;
 /// The capture that is replayed: it must hold an attack and last longer than a minute.
 const FIXTURE: &str = "fixtures/syn-flood.pcap.zst";
 
+/// What is rightly empty while this fixture is replayed: annotations of rules that it gives no reason to fire.
+const NOT_HERE: [&str; 2] = ["Warning", "Sensor"];
+
 /// Replay pace, as a multiple of recorded time.
 const SPEED: &str = "10";
 
@@ -28,22 +32,42 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-fn dashboard() -> Value {
-    serde_json::from_str(&read("grafana/dashboards/vigie.json")).unwrap()
+/// Every dashboard, by the name of its file.
+fn dashboards() -> BTreeMap<String, Value> {
+    let files = std::fs::read_dir(root().join("grafana/dashboards")).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    names
+        .map(|name| (name.clone(), serde_json::from_str(&read(&format!("grafana/dashboards/{name}"))).unwrap()))
+        .collect()
 }
 
-/// Every panel that asks something, with its title and its queries.
-fn questions(dashboard: &Value) -> Vec<(String, Vec<String>)> {
-    let panels = dashboard["panels"].as_array().unwrap();
-    let query = |target: &Value| target["expr"].as_str().unwrap().to_owned();
-    panels
-        .iter()
-        .filter(|panel| panel["type"] != "row")
-        .map(|panel| {
-            let targets = panel["targets"].as_array().unwrap();
-            (panel["title"].as_str().unwrap().to_owned(), targets.iter().map(query).collect())
-        })
-        .collect()
+fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Everything that a dashboard asks Prometheus, each with the name of who asks: panels, annotations and variables.
+fn questions(dashboard: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut questions = Vec::new();
+    for panel in list(dashboard, "/panels").iter().filter(|panel| panel["type"] != "row") {
+        assert!(!list(panel, "/targets").is_empty(), "{} asks nothing", panel["title"]);
+        questions.extend(list(panel, "/targets").iter().map(|target| (text(&panel["title"]), text(&target["expr"]))));
+    }
+    let annotations = list(dashboard, "/annotations/list").iter().filter(|annotation| annotation["expr"].is_string());
+    questions.extend(annotations.map(|annotation| (text(&annotation["name"]), text(&annotation["expr"]))));
+    for variable in list(dashboard, "/templating/list").iter().filter(|variable| variable["type"] == "query") {
+        let query = text(&variable["query"]["query"]);
+        let inside = query.strip_prefix("label_values(").unwrap().strip_suffix(')').unwrap();
+        let (series, label) = inside.rsplit_once(", ").unwrap();
+        questions.push((text(&variable["label"]), format!("count by ({label}) ({series})")));
+    }
+    questions
+}
+
+/// Fills in variables as Grafana does when all is chosen.
+fn filled(query: &str) -> String {
+    let all = ["$site", "$country", "$instance"];
+    all.iter().fold(query.replace("$__rate_interval", "5s"), |query, name| query.replace(name, ".*"))
 }
 
 /// Words of a text that name a metric of ours; recorded series have a colon in their name.
@@ -59,7 +83,7 @@ fn written_names() -> BTreeSet<String> {
     metrics.add_sink("jsonl");
     let site = Site { name: "ecole".into(), prefixes: vec!["192.0.2.0/24".parse().unwrap()] };
     let score = Score { detector: "SYN-2", site: "ecole".into(), ratio: 0.5 };
-    let output = TickOutput { scores: vec![score], ..TickOutput::default() };
+    let output = TickOutput { scores: vec![score], phases: vec![("ecole".into(), 1)], ..TickOutput::default() };
     metrics.record_tick(&Policy::new(vec![site], false), &Summary::default(), &output);
     let text = metrics.text();
     let samples = text.lines().filter(|line| !line.starts_with('#'));
@@ -69,39 +93,103 @@ fn written_names() -> BTreeSet<String> {
 #[test]
 fn every_metric_that_is_asked_for_is_written() {
     let written = written_names();
-    let queries = questions(&dashboard()).into_iter().flat_map(|(_, queries)| queries).collect::<Vec<_>>().join("\n");
+    let queries = dashboards().values().flat_map(questions).map(|(_, query)| query).collect::<Vec<_>>().join("\n");
     let rules = read("grafana/alerts.yml");
     let asked: BTreeSet<&str> = metric_names(&queries).union(&metric_names(&rules)).copied().collect();
-    assert!(asked.len() > 20, "{asked:?}");
+    assert!(asked.len() > 30, "{asked:?}");
     let missing: Vec<_> = asked.iter().filter(|name| !written.contains(**name)).collect();
     assert!(missing.is_empty(), "asked for and never written: {missing:?}");
 }
 
 #[test]
-fn the_dashboard_is_one_that_grafana_provisions() {
-    let dashboard = dashboard();
-    assert_eq!(dashboard["id"], Value::Null, "provisioned dashboards have a uid and no id");
-    assert!(dashboard["uid"].is_string() && dashboard["schemaVersion"].as_u64().unwrap() >= 39);
-    let variables: Vec<&str> =
-        dashboard["templating"]["list"].as_array().unwrap().iter().map(|v| v["name"].as_str().unwrap()).collect();
-    assert_eq!(variables, ["datasource", "site"]);
+fn every_recorded_series_that_is_asked_for_is_recorded() {
+    let rules = read("grafana/alerts.yml");
+    let recorded: BTreeSet<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- record: ")).collect();
+    let part_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    for (name, dashboard) in dashboards() {
+        for (title, query) in questions(&dashboard) {
+            for word in query.split(|c| !part_of_name(c)).filter(|word| word.contains(":vigie_")) {
+                assert!(recorded.contains(word), "{name}, {title}: {word} is not recorded");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_dashboards_are_some_that_grafana_provisions() {
+    let variables_of = BTreeMap::from([
+        ("incident.json", &["datasource", "site", "country"][..]),
+        ("overview.json", &["datasource", "site", "country"]),
+        ("sensor-health.json", &["datasource", "instance", "site"]),
+        ("vigie.json", &["datasource", "site"]),
+    ]);
+    let dashboards = dashboards();
+    assert!(dashboards.keys().eq(variables_of.keys()), "{:?}", dashboards.keys());
+    let uids: BTreeSet<&str> = dashboards.values().map(|dashboard| dashboard["uid"].as_str().unwrap()).collect();
+    assert_eq!(uids.len(), dashboards.len(), "{uids:?}");
+    for (name, dashboard) in &dashboards {
+        assert_eq!(dashboard["id"], Value::Null, "provisioned dashboards have a uid and no id");
+        assert!(dashboard["uid"].is_string() && dashboard["schemaVersion"].as_u64().unwrap() >= 39);
+        let variables: Vec<&str> =
+            list(dashboard, "/templating/list").iter().map(|v| v["name"].as_str().unwrap()).collect();
+        assert_eq!(variables, variables_of[name.as_str()], "{name}");
+        assert_panels_lie_well(name, dashboard);
+        assert_links_lead_somewhere(name, &dashboard.to_string(), &uids);
+        if name != "vigie.json" {
+            let asks = list(dashboard, "/annotations/list").iter().filter(|annotation| annotation["expr"].is_string());
+            assert_eq!(asks.count(), 3, "{name}: critical, warning and the sensor itself");
+        }
+    }
+    assert_links_lead_somewhere("alerts.yml", &read("grafana/alerts.yml"), &uids);
+}
+
+#[track_caller]
+fn assert_panels_lie_well(name: &str, dashboard: &Value) {
     let mut ids = BTreeSet::new();
     let mut cells: BTreeMap<(u64, u64), u64> = BTreeMap::new();
-    for panel in dashboard["panels"].as_array().unwrap() {
+    for panel in list(dashboard, "/panels") {
         let id = panel["id"].as_u64().unwrap();
-        assert!(ids.insert(id), "panel {id} exists twice");
+        assert!(ids.insert(id), "{name}: panel {id} exists twice");
         let place = |key: &str| panel["gridPos"][key].as_u64().unwrap();
         for x in place("x")..place("x") + place("w") {
             for y in place("y")..place("y") + place("h") {
-                assert!(x < 24, "panel {id} is wider than the page");
-                assert_eq!(cells.insert((x, y), id), None, "panel {id} lies on another");
+                assert!(x < 24, "{name}: panel {id} is wider than the page");
+                assert_eq!(cells.insert((x, y), id), None, "{name}: panel {id} lies on another");
             }
         }
         if panel["type"] != "row" {
-            assert_eq!(panel["datasource"]["uid"], "${datasource}");
-            assert!(!panel["description"].as_str().unwrap().is_empty());
+            assert_eq!(panel["datasource"]["uid"], "${datasource}", "{name}: panel {id}");
+            assert!(!panel["description"].as_str().unwrap().is_empty(), "{name}: panel {id}");
         }
     }
+}
+
+/// Every `/d/UID` is a dashboard that is there.
+#[track_caller]
+fn assert_links_lead_somewhere(name: &str, text: &str, uids: &BTreeSet<&str>) {
+    for (at, _) in text.match_indices("/d/") {
+        let rest = &text[at + 3..];
+        let uid = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').next().unwrap();
+        assert!(uids.contains(uid), "{name}: a link to the dashboard {uid}, which is not there");
+    }
+}
+
+#[test]
+fn what_the_compose_file_mounts_is_there() {
+    let compose = read("grafana/compose.yml");
+    let mounts: Vec<&str> = compose.lines().filter_map(|line| line.trim().strip_prefix("- ./")).collect();
+    assert_eq!(mounts.len(), 5, "{mounts:?}");
+    for mount in mounts {
+        let file = mount.split(':').next().unwrap();
+        assert!(root().join("grafana").join(file).exists(), "{file} is not there");
+    }
+    // Each program listens where the configuration of the next looks for it.
+    assert!(compose.contains("--web.listen-address=127.0.0.1:9093"));
+    assert!(read("grafana/prometheus.yml").contains("[\"127.0.0.1:9093\"]"));
+    assert!(compose.contains("--web.listen-address=127.0.0.1:9090"));
+    assert!(read("grafana/provisioning/datasources/vigie.yml").contains("url: http://127.0.0.1:9090\n"));
+    assert!(compose.contains("./dashboards:/var/lib/grafana/dashboards/vigie:ro"));
+    assert!(read("grafana/provisioning/dashboards/vigie.yml").contains("path: /var/lib/grafana/dashboards/vigie\n"));
 }
 
 /// Tells whether a program is there; `VIGIE_REQUIRE_ALL=1` makes its absence a failure.
@@ -115,7 +203,7 @@ fn present(what: &str, there: bool) -> bool {
 
 fn installed(program: &str) -> bool {
     let run = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    present(&format!("{program} (Debian package prometheus)"), run.is_ok())
+    present(&format!("{program} (Debian packages prometheus and prometheus-alertmanager)"), run.is_ok())
 }
 
 #[test]
@@ -132,6 +220,11 @@ fn promtool_accepts_the_rules_their_tests_and_the_configuration() {
         let output = Command::new("promtool").args(check).current_dir(root().join("grafana")).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "promtool {}: {said}", check.join(" "));
+    }
+    if installed("amtool") {
+        let check = ["check-config", "alertmanager.yml"];
+        let output = Command::new("amtool").args(check).current_dir(root().join("grafana")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }
 
@@ -151,16 +244,51 @@ fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
+/// A real Alertmanager with the project's own configuration.
+struct Alertmanager {
+    address: SocketAddr,
+    _process: Running,
+}
+
+impl Alertmanager {
+    fn start(folder: &Path) -> Self {
+        let address = free_address();
+        let log = std::fs::File::create(folder.join("alertmanager.log")).unwrap();
+        let process = Command::new("prometheus-alertmanager")
+            .arg(format!("--config.file={}", root().join("grafana/alertmanager.yml").display()))
+            .arg(format!("--storage.path={}", folder.join("alertmanager").display()))
+            .arg(format!("--web.listen-address={address}"))
+            .arg("--cluster.listen-address=")
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let manager = Self { address, _process: Running(process) };
+        let ready = || http::get(address, "/-/ready", "").is_ok_and(|answer| answer.code == 200);
+        let log = || std::fs::read_to_string(folder.join("alertmanager.log")).unwrap_or_default();
+        assert!(http::wait_until(Duration::from_secs(60), ready), "Alertmanager does not start: {}", log());
+        manager
+    }
+
+    /// The alerts that fire in it.
+    fn active(&self) -> Vec<Value> {
+        let answer = http::get(self.address, "/api/v2/alerts?active=true", "").unwrap();
+        serde_json::from_str(&answer.body).unwrap()
+    }
+}
+
 struct Prometheus {
     address: SocketAddr,
     _process: Running,
 }
 
 impl Prometheus {
-    /// Starts it with the project's own configuration and rules, once a second and on the given target.
-    fn start(folder: &Path, target: SocketAddr) -> Self {
-        let quick =
-            |text: String| text.replace("interval: 5s", "interval: 1s").replace("127.0.0.1:9477", &target.to_string());
+    /// Starts it with the project's own configuration and rules, once a second, on the given target, and telling an Alertmanager.
+    fn start(folder: &Path, target: SocketAddr, tells: SocketAddr) -> Self {
+        let quick = |text: String| {
+            let text = text.replace("interval: 5s", "interval: 1s").replace("127.0.0.1:9477", &target.to_string());
+            text.replace("127.0.0.1:9093", &tells.to_string())
+        };
         std::fs::write(folder.join("prometheus.yml"), quick(read("grafana/prometheus.yml"))).unwrap();
         std::fs::write(folder.join("alerts.yml"), quick(read("grafana/alerts.yml"))).unwrap();
         let address = free_address();
@@ -262,21 +390,23 @@ fn the_comparison_of_a_rule_is_cut_off() {
 #[test]
 fn every_panel_and_every_rule_returns_data_from_a_real_replay() {
     let fixture: PathBuf = root().join(FIXTURE);
-    if !installed("prometheus") || !present(FIXTURE, fixture.exists()) {
+    let programs = ["prometheus", "prometheus-alertmanager"];
+    if !programs.iter().all(|program| installed(program)) || !present(FIXTURE, fixture.exists()) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let target = free_address();
-    let prometheus = Prometheus::start(folder.path(), target);
+    let alertmanager = Alertmanager::start(folder.path());
+    let prometheus = Prometheus::start(folder.path(), target, alertmanager.address);
     let span = replay(&prometheus, &fixture, target, folder.path());
     assert!(prometheus.values("up{job=\"vigie\"} == 1", span) > 0, "no scrape succeeded");
 
     let mut empty = Vec::new();
-    for (title, queries) in questions(&dashboard()) {
-        for query in queries {
-            let query = query.replace("$__rate_interval", "5s").replace("$site", ".*");
-            if prometheus.values(&query, span) == 0 {
-                empty.push(format!("panel {title:?}: {query}"));
+    for (name, dashboard) in dashboards() {
+        for (title, query) in questions(&dashboard) {
+            let query = filled(&query);
+            if !NOT_HERE.contains(&title.as_str()) && prometheus.values(&query, span) == 0 {
+                empty.push(format!("{name}, {title:?}: {query}"));
             }
         }
     }
@@ -298,4 +428,20 @@ fn every_panel_and_every_rule_returns_data_from_a_real_replay() {
     assert!(empty.is_empty(), "no data:\n{}", empty.join("\n"));
     let fired = "ALERTS{alertname=~\"VigieCritical|VigieWarning\",alertstate=\"firing\"}";
     assert!(prometheus.values(fired, span) > 0, "the attack in {FIXTURE} fired no rule");
+    assert_alertmanager_is_told(&alertmanager);
+}
+
+/// What Prometheus fired has come to Alertmanager, with the way to its dashboard.
+#[track_caller]
+fn assert_alertmanager_is_told(alertmanager: &Alertmanager) {
+    let mut active = Vec::new();
+    let told = http::wait_until(Duration::from_secs(60), || {
+        active = alertmanager.active();
+        active.iter().any(|alert| alert["labels"]["kind"] == "syn_flood")
+    });
+    assert!(told, "{active:#?}");
+    let flood = active.iter().find(|alert| alert["labels"]["kind"] == "syn_flood").unwrap();
+    assert!(flood["labels"]["alertname"].as_str().is_some_and(|name| name.starts_with("Vigie")), "{flood:#}");
+    let link = flood["annotations"]["dashboard"].as_str().unwrap();
+    assert!(link.contains("/d/vigie-incident"), "{link}");
 }
