@@ -65,6 +65,22 @@ impl Policy {
         policy
     }
 
+    /// Returns the policy that protects these sites from now on. A site keeps its id by its name, so that what is
+    /// remembered of it stays its own; one that is protected no longer keeps its id and has no prefix. `None` when there
+    /// are no ids left for all that are new.
+    #[must_use]
+    pub fn revised(&self, sites: &[Site]) -> Option<Self> {
+        let blank = |site: &Site| Site { name: Arc::clone(&site.name), prefixes: Vec::new() };
+        let mut all: Vec<Site> = self.sites.iter().map(blank).collect();
+        for site in sites {
+            match all.iter_mut().find(|known| known.name == site.name) {
+                Some(known) => known.prefixes.clone_from(&site.prefixes),
+                None => all.push(site.clone()),
+            }
+        }
+        (all.len() <= Self::MAX_SITES).then(|| Self::new(all, false))
+    }
+
     /// Returns the sites, in the order of their ids.
     #[must_use]
     pub fn sites(&self) -> &[Site] {
@@ -130,5 +146,17 @@ mod tests {
         assert_eq!(of("192.0.2.200"), Some(SiteId(2)));
         assert_eq!(of("192.0.3.1"), None);
         assert_eq!(policy.prefix_of("192.0.2.200".parse().unwrap()).unwrap().to_string(), "192.0.2.200/32");
+    }
+
+    #[test]
+    fn sites_keep_their_ids_when_what_is_protected_changes() {
+        let site = |name: &str, prefix: &str| Site { name: name.into(), prefixes: vec![prefix.parse().unwrap()] };
+        let before = Policy::new(vec![site("a", "192.0.2.0/25"), site("b", "198.51.100.0/24")], false);
+        let after = before.revised(&[site("c", "203.0.113.0/24"), site("b", "192.0.2.0/24")]).unwrap();
+        let of = |text: &str| after.site_of(text.parse().unwrap());
+        assert_eq!((of("192.0.2.1"), of("203.0.113.1"), of("198.51.100.1")), (Some(SiteId(1)), Some(SiteId(2)), None));
+        assert_eq!((&*after.name(SiteId(0)), after.sites()[0].prefixes.len()), ("a", 0));
+        let most: Vec<Site> = (0..Policy::MAX_SITES).map(|n| site(&format!("s{n}"), "192.0.2.0/24")).collect();
+        assert!(before.revised(&most).is_none(), "no ids are left for all of them");
     }
 }

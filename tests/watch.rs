@@ -306,6 +306,66 @@ fn an_idle_link_ends_well_on_either_signal() {
 }
 
 #[test]
+fn a_changed_file_is_taken_on_sighup_and_a_wrong_one_is_refused() {
+    let Some(network) = Network::make(Wiring::default(), SEND) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("vigie.toml");
+    let write = |text: &str| fs::write(&config, text).unwrap();
+    write("home = \"FR\"\nprotect = \"203.0.113.0/24=web\"\n");
+    let arguments = ["--config".to_owned(), config.to_str().unwrap().to_owned()];
+    let watch = Watch::start(&network.receiver, &["recv0"], &arguments);
+    let sites = || -> Vec<String> {
+        let answer = watch.get("/api/v1/status");
+        let body = answer.split_once("\r\n\r\n").map_or("{}", |(_, body)| body);
+        let status: Value = serde_json::from_str(body).unwrap_or_default();
+        let sites = status["sites"].as_array().cloned().unwrap_or_default();
+        sites.iter().map(|site| format!("{}={}", site["name"].as_str().unwrap(), site["prefixes"][0])).collect()
+    };
+    let said = |what: &str| {
+        let heard = || watch.file("errors.txt").contains(what);
+        assert!(Deadline::after(PATIENCE).wait_until(heard), "not said: {what}: {}", watch.file("errors.txt"));
+    };
+    // Frames before the change are still in the books after it.
+    let fixture = Fixture::read("calm");
+    let path = directory.path().join("calm.pcap");
+    let start = fixture.start();
+    let frames = fixture.write_stretch(start, start.plus(Duration::from_secs(2)), &path);
+    assert_eq!(tcpreplay(&network.sender, "send0", "--topspeed", &path), frames);
+    watch.wait_for(frames);
+
+    write("homme = \"FR\"\nprotect = \"203.0.113.1/24\"\n");
+    watch.process.signal_program("HUP");
+    said("vigie.toml:1: unknown key `homme`: did you mean `home`?");
+    said("vigie.toml:2: `203.0.113.1/24` has bits set after its 24-bit prefix");
+    said("reload: refused, the configuration before stays in force");
+    assert_eq!(sites(), ["web=\"203.0.113.0/24\""]);
+
+    let told = directory.path().join("told.jsonl");
+    let script = format!("cat >> {}; echo >> {}", told.display(), told.display());
+    let sink = format!("[[sink]]\nname = \"page\"\ntype = \"exec\"\ncommand = [\"sh\", \"-c\", {script:?}]\n");
+    let protect = "protect = [\"203.0.113.0/25=web\", \"2001:db8:113::/48=web\", \"198.51.100.0/24=lab\"]\n";
+    write(&format!("home = \"DE\"\n{protect}{sink}"));
+    watch.process.signal_program("HUP");
+    said("reload: in force from now on: protect, sink; needs a restart: home");
+    let rules = || sites() == ["web=\"203.0.113.0/25\"", "lab=\"198.51.100.0/24\""];
+    assert!(Deadline::after(PATIENCE).wait_until(rules), "{:?}", sites());
+    assert!(watch.counter("vigie_packets_total") >= frames, "the books go on");
+
+    // A flood is told to the sink that came with the second file.
+    let flood = ["-q", "-S", "--rand-source", "-i", "u500", "-c", "20000", "-p", "443", "-I", "send0", "203.0.113.10"];
+    if is_installed("hping3") {
+        let server = route(&network);
+        let output = network.sender.command("hping3", &flood).output().unwrap();
+        assert!(String::from_utf8_lossy(&output.stderr).contains("20000 packets transmitted"));
+        let heard = || fs::read_to_string(&told).unwrap_or_default().contains("\"site\":\"web\"");
+        assert!(Deadline::after(PATIENCE).wait_until(heard), "{}", watch.file("alerts.jsonl"));
+        drop(server);
+    }
+    let outcome = watch.stop("TERM");
+    assert!(outcome.packets() >= frames);
+}
+
+#[test]
 fn without_the_right_to_capture_one_sentence_says_what_to_run() {
     if !is_installed("setpriv") {
         support::skip("`setpriv` is not installed");

@@ -90,6 +90,11 @@ impl Book {
         }
     }
 
+    /// Goes on by other settings: what is open is held by them from now on.
+    pub fn revise(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
     /// Takes the findings of a tick and returns the lines that are due, by kind and prefix.
     ///
     /// Ticks come in order. An open alert without a finding counts as below; of several findings about one subject the

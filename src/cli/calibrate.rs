@@ -86,6 +86,7 @@ impl Calibrate {
         let seed = config.seed_file.as_deref().map_or_else(|| Ok(Seed::default()), seed::read)?;
         let settings = pipeline::Settings {
             recall: None,
+            revisions: None,
             keep: Keep::Never,
             threads: config.threads,
             live: false,

@@ -5,6 +5,7 @@ use clap::Args;
 use super::Exit;
 use super::options::Options;
 use super::terminal::Stream;
+use crate::config::Config;
 use crate::origin::Origins;
 
 /// Check the configuration.
@@ -26,12 +27,21 @@ impl Check {
     /// Checks, and says what is right or wrong.
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let config = self.options.load(None)?;
-        Origins::load(&config.origins())?;
-        config.sinks()?;
-        config.http()?;
+        examine(&config)?;
         let what =
             self.options.file().map_or_else(|| "the configuration".to_owned(), |path| path.display().to_string());
         Stream::Output.print(&format!("{what} is right\n"))?;
         Ok(Exit::Done)
     }
+}
+
+/// Tries what a configuration names: tables, secrets, certificates, templates, programs.
+///
+/// # Errors
+/// What cannot be used, with its line.
+pub(super) fn examine(config: &Config) -> anyhow::Result<()> {
+    Origins::load(&config.origins())?;
+    config.sinks()?;
+    config.http()?;
+    Ok(())
 }

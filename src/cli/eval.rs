@@ -260,6 +260,7 @@ fn base(config: &Config) -> anyhow::Result<Base> {
     let tables = config.origins();
     let settings = pipeline::Settings {
         recall: None,
+        revisions: None,
         keep: pipeline::Keep::Never,
         threads: std::num::NonZeroUsize::MIN,
         live: false,

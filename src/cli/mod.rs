@@ -15,6 +15,7 @@ mod manual;
 mod options;
 mod outputs;
 mod progress;
+mod reload;
 mod replay;
 mod seed;
 mod session;

@@ -43,6 +43,7 @@ pub(super) struct Options {
     flows: Option<String>,
 
     /// Serve metrics, health, alerts and a live page over HTTP at this address, or `off` [watch: 127.0.0.1:9477].
+    /// `:9477` is every address of this machine: see [http] in the configuration.
     #[arg(long, value_name = "ADDR", help_heading = "Results")]
     metrics: Option<String>,
 

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crossbeam_channel::Receiver;
+
 use super::keeper::Keeper;
+use super::reload::Delivery;
 use super::status::Status;
 use super::terminal::{Stream, complain};
 use crate::alert::{Alert, Event};
@@ -38,6 +41,8 @@ pub(super) struct Outputs {
     keeper: Option<Keeper>,
     /// How much of an address is shown.
     privacy: Privacy,
+    /// From where changes come.
+    changes: Option<Receiver<Delivery>>,
     /// Alerts are told on the terminal as they come.
     told: Option<Stream>,
     stop: Arc<AtomicBool>,
@@ -98,6 +103,16 @@ impl Outputs {
         self.privacy = privacy;
     }
 
+    /// Returns how much of addresses is shown by now.
+    pub(super) const fn privacy(&self) -> Privacy {
+        self.privacy
+    }
+
+    /// Goes on with what comes from there.
+    pub(super) fn set_changes(&mut self, changes: Receiver<Delivery>) {
+        self.changes = Some(changes);
+    }
+
     /// Tells alerts on the terminal as they come.
     pub(super) fn tell(&mut self, stream: Stream) {
         self.told = Some(stream);
@@ -137,6 +152,16 @@ impl Outputs {
             }
         }
         self.faults
+    }
+
+    fn take_changes(&mut self) {
+        for delivery in self.changes.iter().flat_map(Receiver::try_iter) {
+            self.privacy = delivery.privacy;
+            let revised = self.remote.as_mut().map(|sinks| sinks.revise(delivery.sinks, delivery.mutes));
+            if let Some(Err(error)) = revised {
+                complain(&format!("reload: sinks stay as they were: {error}"));
+            }
+        }
     }
 
     fn deliver(&mut self, line: &str) {
@@ -197,6 +222,7 @@ impl Sink {
 
 impl Outlet for Outputs {
     fn tick(&mut self, tick: &JudgedTick<'_>) {
+        self.take_changes();
         if let Some(status) = &mut self.status {
             status.tick(tick);
         }

@@ -11,6 +11,7 @@ use anyhow::Context as _;
 
 use super::keeper::Opened;
 use super::outputs::Outputs;
+use super::reload::Incoming;
 use super::status::Status;
 use super::terminal::{Stream, complain};
 use super::tui::Screen;
@@ -21,6 +22,7 @@ use crate::export::board::Board;
 use crate::export::flows::FlowFile;
 use crate::export::http::{self, Server};
 use crate::export::jsonl::JsonLines;
+use crate::export::privacy::Privacy;
 use crate::export::sinks::{Settings, Sinks};
 use crate::hash::Seed;
 use crate::kind::Severity;
@@ -106,7 +108,8 @@ impl Session {
         if let Some(path) = &config.alerts {
             outputs.add_sink(Box::new(open_alerts(path, live)?));
         }
-        if !sinks.is_empty() {
+        // Live, sinks may come later.
+        if live || !sinks.is_empty() {
             let metrics = served.as_ref().map(|served| Arc::clone(&served.metrics));
             outputs.set_remote(start_sinks(config, &sinks, metrics)?);
         }
@@ -140,9 +143,17 @@ impl Session {
             policy: Arc::new(config.policy()),
             origins,
             metrics: served.as_ref().map(|served| Arc::clone(&served.metrics)),
+            revisions: None,
         };
         let config = config.clone();
         Ok(Self { config, mode, settings, inputs, outputs, served, screen, stream, verbosity, stop })
+    }
+
+    /// Takes changes of the configuration while it runs.
+    pub(super) fn follow(mut self, changes: Incoming) -> Self {
+        self.settings.revisions = Some(changes.revisions);
+        self.outputs.set_changes(changes.deliveries);
+        self
     }
 
     /// Runs, then prints the summary and writes the report.
@@ -166,7 +177,7 @@ impl Session {
         }
 
         let outputs = std::mem::take(&mut self.outputs);
-        let (worst, reader_gone) = (outputs.worst(), outputs.reader_gone());
+        let (worst, reader_gone, privacy) = (outputs.worst(), outputs.reader_gone(), outputs.privacy());
         let mut faults: Vec<String> = outcome.faults().map(ToString::to_string).collect();
         faults.extend(outputs.finish());
         faults.iter().for_each(|fault| complain(fault));
@@ -177,7 +188,7 @@ impl Session {
         faults.extend(outcome.panics.iter().map(|panic| format!("internal fault: {panic}")));
         let faulty = !faults.is_empty();
 
-        let report = self.report(outcome, wall_seconds, faults);
+        let report = self.report(outcome, wall_seconds, faults, privacy);
         let written = self.write_report(&report);
         if !reader_gone {
             self.print(&report)?;
@@ -191,16 +202,17 @@ impl Session {
         })
     }
 
-    fn report(&self, outcome: RunOutcome, wall_seconds: f64, faults: Vec<String>) -> RunReport {
+    fn report(&self, outcome: RunOutcome, wall_seconds: f64, faults: Vec<String>, privacy: Privacy) -> RunReport {
         let span = outcome.span();
         let accounting = outcome.accounting();
         let judged = outcome.judged;
-        let learned = |name: &str| !self.settings.policy.sites().iter().any(|site| &*site.name == name);
-        let protected = judged.policy.sites().iter().map(|site| ProtectedSite {
-            name: Arc::clone(&site.name),
-            prefixes: site.prefixes.clone(),
-            learned: learned(&site.name),
-        });
+        // A site that is protected no longer keeps its place and has no prefix.
+        let protected =
+            judged.policy.sites().iter().filter(|site| !site.prefixes.is_empty()).map(|site| ProtectedSite {
+                name: Arc::clone(&site.name),
+                prefixes: site.prefixes.clone(),
+                learned: judged.policy.is_learning(),
+            });
         let origins = judged.origins.iter().map(|(country, volume)| OriginTotal {
             country: *country,
             packets: volume.packets,
@@ -214,7 +226,7 @@ impl Session {
             end: span.map(|(_, end)| end),
             wall_seconds,
             origins: origins.collect(),
-            alerts: judged.alerts.iter().map(|alert| self.config.privacy.shown(alert).into_owned()).collect(),
+            alerts: judged.alerts.iter().map(|alert| privacy.shown(alert).into_owned()).collect(),
             alerts_forgotten: judged.alerts_forgotten,
             minutes: judged.minutes.into(),
             detectors: judged.armed,

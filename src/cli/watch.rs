@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::keeper::Opened;
 use super::options::{Options, one};
+use super::reload::Hangups;
 use super::session::{Mode, Session, Wanted};
 use super::{Exit, Verbosity, seed, signals};
 use crate::config::Config;
@@ -16,7 +17,8 @@ use crate::source::{InterfaceId, live};
 ///
 /// Needs the right to capture: run as root, or give the program the capability once with
 /// `setcap cap_net_raw,cap_net_admin=eip $(which vigie)`. The first SIGINT or SIGTERM closes open alerts and prints the
-/// summary; a second one ends at once.
+/// summary; a second one ends at once. SIGHUP reads the configuration again: sites, sinks, mutes, events and the like
+/// change without losing what was learned, a wrong file is refused, and what needs a restart is named.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, after_long_help = EXAMPLES)]
 pub(super) struct Watch {
@@ -46,8 +48,9 @@ Examples:
 impl Watch {
     /// Captures until a signal.
     pub(super) fn run(self, verbosity: Verbosity) -> anyhow::Result<Exit> {
-        let config = self.options.load(one("ring_size", "--ring-size", self.ring_size.as_ref()))?;
+        let config = self.load()?;
         let stop = signals::stop_flag()?;
+        let hangups = Hangups::catch()?;
         // Interfaces first: one that is not there must not cost the alerts of the last run.
         let sources = self.sources(&config)?;
         let state = Opened::open(&config)?;
@@ -61,7 +64,14 @@ impl Watch {
             state,
             screen: self.tui,
         };
-        Session::open(&config, wanted, verbosity, stop)?.run(sources)
+        let session = Session::open(&config, wanted, verbosity, stop)?;
+        let changes = hangups.follow(config, move || self.load())?;
+        session.follow(changes).run(sources)
+    }
+
+    /// Reads file, environment and flags.
+    fn load(&self) -> anyhow::Result<Config> {
+        self.options.load(one("ring_size", "--ring-size", self.ring_size.as_ref()))
     }
 
     /// Opens the sockets of all interfaces.

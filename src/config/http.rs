@@ -23,6 +23,11 @@ pub struct HttpEntry {
 }
 
 impl HttpEntry {
+    /// Tells whether two say the same, wherever they stand.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        Self { line: other.line, ..self.clone() } == *other
+    }
+
     /// Reads the table. What only works together is asked for together.
     pub(super) fn read(item: &Item, complaints: &mut Complaints) -> Self {
         let mut entry = Self { line: item.line, ..Self::default() };

@@ -85,6 +85,11 @@ pub struct SinkEntry {
 }
 
 impl SinkEntry {
+    /// Tells whether two say the same, wherever they stand.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        Self { line: other.line, ..self.clone() } == *other
+    }
+
     /// Reads the `[[sink]]` tables.
     pub(super) fn read(item: &Item, complaints: &mut Complaints) -> Vec<Self> {
         let mut names = BTreeSet::new();

@@ -1,6 +1,7 @@
 //! From merged summaries to findings: rolls the windows, runs the detectors, then lets the baselines learn.
 
 mod memory;
+mod revision;
 mod survey;
 
 pub use memory::{Fate, Recalled};

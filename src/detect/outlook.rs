@@ -43,6 +43,11 @@ impl Outlooks {
         }
     }
 
+    /// Takes other settings. What siblings lend, and the moment, stay.
+    pub(super) fn revised(&self, settings: &Settings) -> Self {
+        Self { moment: self.moment, lent: self.lent.clone(), ..Self::new(settings) }
+    }
+
     /// Moves on; tells whether a declared event has just begun or ended, so that all subjects need to know.
     pub(super) fn advance(&mut self, tick: Tick) -> bool {
         if self.looked != Some(tick.number() / LOOK) {

@@ -66,7 +66,8 @@ impl Status {
     /// Fills in what the books and the policy know; the rest starts empty.
     #[must_use]
     pub fn new(books: &Accounting, policy: &Policy) -> Self {
-        let sites = policy.sites().iter().map(|site| SiteStatus {
+        // A site that is protected no longer keeps its place and has no prefix.
+        let sites = policy.sites().iter().filter(|site| !site.prefixes.is_empty()).map(|site| SiteStatus {
             name: Arc::clone(&site.name),
             prefixes: site.prefixes.iter().map(ToString::to_string).collect(),
         });

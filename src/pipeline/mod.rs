@@ -33,4 +33,4 @@ pub use intake::IntakeEnd;
 pub use outlet::{JudgedTick, Outlet};
 pub use run::{RunOutcome, Source, run};
 pub use scorer::{Judged, RULES_AFTER};
-pub use settings::{Keep, Settings};
+pub use settings::{Keep, Revision, Settings};

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use crossbeam_channel::Receiver;
+
 use super::outlet::{JudgedTick, Outlet};
-use super::settings::{Keep, Settings};
+use super::settings::{Keep, Revision, Settings};
 use super::timing::{TickWork, Timed};
 use crate::alert::Book;
 use crate::capture::{Accounting, CaptureTick};
@@ -72,6 +74,7 @@ pub(super) struct Scorer<'o> {
     /// Policies that do not rule yet, with the first tick, counted from the start of the run, that they rule.
     coming: VecDeque<(u64, Arc<Policy>)>,
     keep: Keep,
+    revisions: Option<Receiver<Revision>>,
     now: Timestamp,
     work: TickWork,
 }
@@ -91,6 +94,7 @@ impl<'o> Scorer<'o> {
             home,
             armed,
             coming: VecDeque::new(),
+            revisions: settings.revisions.clone(),
             now: Timestamp::ZERO,
             work: TickWork::new(),
         }
@@ -105,6 +109,7 @@ impl<'o> Scorer<'o> {
         flows: &[FlowRecord],
     ) -> Feedback {
         self.adopt_due();
+        let revised = self.revise();
         self.now = summary.tick.end();
         self.count(summary);
         for record in flows {
@@ -120,7 +125,7 @@ impl<'o> Scorer<'o> {
             self.outlet.alert(line);
         }
         remember(&mut self.judged.minutes, &output.minutes);
-        let policy = output.policy.clone();
+        let policy = output.policy.clone().or(revised);
         let (policy_now, home, armed) = (&*self.judged.policy, &self.home, self.armed.as_slice());
         let tick = JudgedTick { summary, capture, books, policy: policy_now, output, home, armed };
         self.outlet.tick(&tick);
@@ -171,6 +176,19 @@ impl<'o> Scorer<'o> {
                 self.judged.policy = policy;
             }
         }
+    }
+
+    /// Takes what was changed since the last tick; returns what is protected from now on, if that was.
+    fn revise(&mut self) -> Option<Arc<Policy>> {
+        let mut policy = None;
+        for revision in self.revisions.iter().flat_map(Receiver::try_iter) {
+            self.engine.revise(&revision.engine);
+            self.book.revise(revision.alert);
+            if let Some(sites) = &revision.sites {
+                policy = self.engine.protect(sites).or(policy);
+            }
+        }
+        policy
     }
 
     fn count(&mut self, summary: &Summary) {

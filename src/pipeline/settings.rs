@@ -4,9 +4,11 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam_channel::Receiver;
+
 use crate::metrics::Metrics;
 use crate::origin::Origins;
-use crate::policy::Policy;
+use crate::policy::{Policy, Site};
 use crate::summary::ShardSettings;
 
 /// When the outlet is given what must outlive the run.
@@ -19,6 +21,17 @@ pub enum Keep {
     AtEnd,
     /// At the end, and so often while running.
     Every(Duration),
+}
+
+/// What may change while a run goes on.
+#[derive(Clone, Debug)]
+pub struct Revision {
+    /// What is protected from now on, where that changed.
+    pub sites: Option<Vec<Site>>,
+    /// Of windows and detectors, as far as [`crate::detect::engine::Engine::revise`] takes them.
+    pub engine: crate::detect::engine::Settings,
+    /// Of alerts.
+    pub alert: crate::alert::Settings,
 }
 
 /// Settings of a run: those of the stages, and how they are joined.
@@ -46,4 +59,6 @@ pub struct Settings {
     pub origins: Arc<Origins>,
     /// Where stage times and queue lengths are shown; `None` when nobody reads them.
     pub metrics: Option<Arc<Metrics>>,
+    /// From where changes come while the run goes on. Live only: a replay with changes could not be repeated.
+    pub revisions: Option<Receiver<Revision>>,
 }

@@ -48,6 +48,7 @@ fn settings(threads: usize) -> Settings {
         engine: crate::detect::engine::Settings::default(),
         alert: crate::alert::Settings::default(),
         recall: None,
+        revisions: None,
         keep: crate::pipeline::Keep::Never,
         policy: Arc::new(Policy::new(sites, false)),
         origins: Arc::new(Origins::default()),

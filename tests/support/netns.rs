@@ -177,6 +177,20 @@ impl Background {
         succeed(Command::new("kill").args(["-s", name, &child.id().to_string()]));
     }
 
+    /// Sends a signal to the program itself: `timeout`, which stands between, passes each on and takes it for the
+    /// beginning of the end.
+    pub(crate) fn signal_program(&self, name: &str) {
+        let mut id = self.0.as_ref().expect("not yet awaited").id();
+        let child_of = |id: u32| {
+            let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+            children.split_whitespace().next().and_then(|child| child.parse::<u32>().ok())
+        };
+        while let Some(child) = child_of(id) {
+            id = child;
+        }
+        succeed(Command::new("kill").args(["-s", name, &id.to_string()]));
+    }
+
     /// Waits for its end and returns what it wrote to piped outputs.
     pub(crate) fn finish(mut self) -> Output {
         self.0.take().expect("not yet awaited").wait_with_output().expect("a started program can be awaited")

@@ -74,6 +74,8 @@ impl Courier {
         };
         std::thread::spawn(move || {
             round.run();
+            // The spool is free by the time the end is told, so that another may take it over.
+            drop(round);
             // Nobody may be waiting any more.
             let _ = end.send(());
         });

@@ -42,7 +42,7 @@ pub use told::Told;
 use crate::alert::Alert;
 use crate::metrics::{DeliveryOutcome, Metrics};
 use courier::Courier;
-use desk::Desk;
+use desk::{Desk, ToDesk};
 use receiver::{Message, Receiver};
 use spool::Spool;
 
@@ -70,6 +70,9 @@ pub enum StartError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Sinks cannot be changed now.
+    #[error("sinks cannot be changed: too many alerts are on their way to them: try again later")]
+    Busy,
 }
 
 impl StartError {
@@ -78,6 +81,7 @@ impl StartError {
     pub fn reason(&self) -> &str {
         match self {
             Self::Sink { reason, .. } | Self::Spool { reason, .. } => reason,
+            Self::Busy => "too many alerts are on their way",
         }
     }
 }
@@ -96,7 +100,7 @@ pub struct Left {
 /// All sinks of a run.
 pub struct Sinks {
     /// To the desk; `None` once it is closed.
-    lines: Option<Sender<Arc<str>>>,
+    lines: Option<Sender<ToDesk>>,
     desk: Option<std::thread::JoinHandle<Desk>>,
     names: Vec<String>,
     metrics: Option<Arc<Metrics>>,
@@ -123,13 +127,11 @@ impl Sinks {
     ) -> Result<Self, StartError> {
         let mut couriers = Vec::new();
         for settings in sinks {
-            let receiver = open(settings)?;
-            let spool = spool.map(|folder| open_spool(settings, folder)).transpose()?;
-            couriers.push(Courier::start(settings, receiver, spool, metrics.clone()));
+            couriers.push(start_courier(settings, spool, metrics.clone())?);
         }
         let (lines, incoming) = bounded(DESK_LINES);
         let names = sinks.iter().map(|settings| settings.name.clone()).collect();
-        let desk = Desk::new(sinks, mutes, couriers, metrics.clone());
+        let desk = Desk::new(sinks, mutes, couriers, spool.map(Path::to_owned), metrics.clone());
         let desk = std::thread::spawn(move || desk.run(&incoming));
         Ok(Self { lines: Some(lines), desk: Some(desk), names, metrics, unheard: 0 })
     }
@@ -137,11 +139,34 @@ impl Sinks {
     /// Tells all sinks, and never waits.
     pub fn tell(&mut self, line: &str) {
         let Some(lines) = &self.lines else { return };
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = lines.try_send(Arc::from(line)) {
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
+            lines.try_send(ToDesk::Line(Arc::from(line)))
+        {
             self.unheard += 1;
             if let Some(metrics) = &self.metrics {
                 self.names.iter().for_each(|name| metrics.record_delivery(name, DeliveryOutcome::Dropped));
             }
+        }
+    }
+
+    /// Goes on with other sinks and mutes, and never waits. A sink whose settings are the same goes on as it is; one that
+    /// changed, or is no longer wanted, has two seconds to deliver what waits, and keeps the rest in its spool. Lines told
+    /// before go to the sinks before.
+    ///
+    /// # Errors
+    /// When the desk has no room, or a sink cannot be opened; nothing is changed then.
+    pub fn revise(&mut self, sinks: Vec<Settings>, mutes: Vec<Mute>) -> Result<(), StartError> {
+        for settings in &sinks {
+            open(settings)?;
+        }
+        let names = sinks.iter().map(|settings| settings.name.clone()).collect();
+        let sent = self.lines.as_ref().map(|lines| lines.try_send(ToDesk::Revise(sinks, mutes)));
+        match sent {
+            Some(Ok(())) => {
+                self.names = names;
+                Ok(())
+            }
+            _ => Err(StartError::Busy),
         }
     }
 
@@ -183,6 +208,17 @@ pub fn deliver_now(settings: &Settings, alerts: &[Alert]) -> Result<(), String> 
         receiver.send(&message, settings.timeout).map_err(|refusal| refusal.to_string())?;
     }
     Ok(())
+}
+
+/// Opens a sink and its spool, and starts its courier.
+fn start_courier(
+    settings: &Settings,
+    spool: Option<&Path>,
+    metrics: Option<Arc<Metrics>>,
+) -> Result<Courier, StartError> {
+    let receiver = open(settings)?;
+    let spool = spool.map(|folder| open_spool(settings, folder)).transpose()?;
+    Ok(Courier::start(settings, receiver, spool, metrics))
 }
 
 fn open_spool(settings: &Settings, folder: &Path) -> Result<Spool, StartError> {
