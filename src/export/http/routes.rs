@@ -9,7 +9,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 
 use super::negotiate;
 use super::page;
@@ -26,17 +26,25 @@ const SCRIPT_TYPE: &str = "text/javascript; charset=utf-8";
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'";
 
+/// What is served is described here, path by path.
+const DESCRIPTION: &str = include_str!("openapi.json");
+
 /// Builds the routes. Anything but GET and HEAD is refused by them.
 pub(super) fn router(board: Arc<Board>) -> Router {
-    Router::new()
-        .route("/", get(show_page))
-        .route("/live.js", get(script))
-        .route("/metrics", get(metrics))
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .route("/api/v1/alerts", get(alerts))
-        .route("/api/v1/status", get(status))
-        .with_state(board)
+    routes().into_iter().fold(Router::new(), |router, (path, handler)| router.route(path, handler)).with_state(board)
+}
+
+fn routes() -> [(&'static str, MethodRouter<Arc<Board>>); 8] {
+    [
+        ("/", get(show_page)),
+        ("/live.js", get(script)),
+        ("/metrics", get(metrics)),
+        ("/healthz", get(healthz)),
+        ("/readyz", get(readyz)),
+        ("/api/v1/alerts", get(alerts)),
+        ("/api/v1/status", get(status)),
+        ("/api/v1/openapi.json", get(description)),
+    ]
 }
 
 fn reply(code: StatusCode, content_type: &'static str, body: String) -> Response {
@@ -133,6 +141,10 @@ async fn status(State(board): State<Arc<Board>>) -> Response {
     }
 }
 
+async fn description() -> Response {
+    reply(StatusCode::OK, JSON, DESCRIPTION.to_owned())
+}
+
 async fn show_page(State(board): State<Arc<Board>>, uri: Uri) -> Response {
     reply(StatusCode::OK, HTML, page::write(&board, uri.query().unwrap_or_default()))
 }
@@ -156,4 +168,18 @@ fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_route_is_described_and_every_description_is_a_route() {
+        let document: serde_json::Value = serde_json::from_str(DESCRIPTION).unwrap();
+        let described: BTreeSet<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(routes().iter().map(|(path, _)| *path).collect::<BTreeSet<&str>>(), described);
+    }
 }
