@@ -104,6 +104,11 @@ impl Courier {
         self.shared.changed.notify_all();
     }
 
+    /// Tells whether it has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        !matches!(self.ended.try_recv(), Err(crossbeam_channel::TryRecvError::Empty))
+    }
+
     /// Waits for the end. A thread that the system holds, such as in a look-up of a name, is left behind.
     pub(super) fn finish(self, deadline: Instant) -> Left {
         let _ = self.ended.recv_timeout(clock::until(deadline) + GRACE);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::courier::Courier;
 use super::filter::{Filter, Judgement};
@@ -13,6 +13,9 @@ use crate::metrics::{Metrics, Queue};
 
 /// How long a sink that is given up may go on delivering. Alerts wait at the desk meanwhile.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How often is looked whether a courier has ended that something waits for.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What the desk is given.
 pub(super) enum ToDesk {
@@ -27,6 +30,8 @@ struct Place {
     settings: Settings,
     filter: Filter,
     courier: Courier,
+    /// What it is to become once its courier has ended.
+    heir: Option<Settings>,
 }
 
 /// The desk.
@@ -39,7 +44,7 @@ pub(super) struct Desk {
 
 impl Place {
     fn new(settings: Settings, courier: Courier) -> Self {
-        Self { filter: Filter::new(settings.severity, settings.updates), settings, courier }
+        Self { filter: Filter::new(settings.severity, settings.updates), settings, courier, heir: None }
     }
 }
 
@@ -58,40 +63,61 @@ impl Desk {
 
     /// Works until no more lines come, then gives itself back.
     pub(super) fn run(mut self, incoming: &Receiver<ToDesk>) -> Self {
-        for message in incoming {
-            match message {
-                ToDesk::Line(line) => self.take(&line),
-                ToDesk::Revise(sinks, mutes) => self.revise(sinks, mutes),
+        loop {
+            let waits = self.sinks.iter().any(|place| place.heir.is_some());
+            match incoming.recv_timeout(if waits { LOOK } else { Duration::MAX }) {
+                Ok(ToDesk::Line(line)) => self.take(&line),
+                Ok(ToDesk::Revise(sinks, mutes)) => self.revise(sinks, mutes),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self,
             }
+            self.hand_over();
             if let Some(metrics) = &self.metrics {
                 metrics.set_queue(Queue::Deliveries, incoming.len());
             }
         }
-        self
     }
 
-    /// Closes what is not wanted any more before it opens what is new: the two may share a spool.
+    /// Keeps what is wanted as it is, gives up what is not, and opens what is new. A sink that changed and has a spool lays
+    /// lines into it until its courier lets go of it.
     fn revise(&mut self, wanted: Vec<Settings>, mutes: Vec<Mute>) {
         self.mutes = mutes;
-        let before = std::mem::take(&mut self.sinks);
-        let (mut kept, gone): (Vec<Place>, Vec<Place>) =
-            before.into_iter().partition(|place| wanted.contains(&place.settings));
         let deadline = clock::now() + LAST_WORDS;
-        gone.iter().for_each(|place| place.courier.close(deadline));
-        for place in gone {
-            let Left { sink, kept, lost } = place.courier.finish(deadline);
-            if kept + usize::try_from(lost).unwrap_or(usize::MAX) > 0 {
-                tracing::warn!(sink, in_spool = kept, lost, "a sink was given up with lines undelivered");
+        let (mut before, mut gone) = (std::mem::take(&mut self.sinks), Vec::new());
+        for settings in wanted {
+            let at = before.iter().position(|place| place.settings.name == settings.name);
+            match at.map(|at| before.swap_remove(at)) {
+                Some(place) if place.settings == settings && place.heir.is_none() => self.sinks.push(place),
+                Some(place) if self.spool.is_some() => {
+                    place.courier.close(deadline);
+                    self.sinks.push(Place { heir: Some(settings), ..place });
+                }
+                other => {
+                    gone.extend(other);
+                    self.open(settings);
+                }
             }
         }
-        for settings in wanted {
-            match kept.iter().position(|place| place.settings == settings) {
-                Some(at) => self.sinks.push(kept.swap_remove(at)),
-                None => match start_courier(&settings, self.spool.as_deref(), self.metrics.clone()) {
-                    Ok(courier) => self.sinks.push(Place::new(settings, courier)),
-                    Err(error) => tracing::error!(%error, "a sink is not told of anything"),
-                },
+        gone.extend(before);
+        gone.iter().for_each(|place| place.courier.close(deadline));
+        gone.into_iter().for_each(|place| give_up(place.courier, deadline));
+    }
+
+    /// Lets heirs follow couriers that have ended.
+    fn hand_over(&mut self) {
+        for at in (0..self.sinks.len()).rev() {
+            if self.sinks[at].heir.is_some() && self.sinks[at].courier.has_ended() {
+                let Place { heir, courier, .. } = self.sinks.swap_remove(at);
+                drop(courier);
+                heir.into_iter().for_each(|settings| self.open(settings));
             }
+        }
+    }
+
+    fn open(&mut self, settings: Settings) {
+        match start_courier(&settings, self.spool.as_deref(), self.metrics.clone()) {
+            Ok(courier) => self.sinks.push(Place::new(settings, courier)),
+            Err(error) => tracing::error!(%error, "a sink is not told of anything"),
         }
     }
 
@@ -116,5 +142,12 @@ impl Desk {
                 Judgement::Skip => {}
             }
         }
+    }
+}
+
+fn give_up(courier: Courier, deadline: std::time::Instant) {
+    let Left { sink, kept, lost } = courier.finish(deadline);
+    if kept > 0 || lost > 0 {
+        tracing::warn!(sink, in_spool = kept, lost, "a sink was given up with lines undelivered");
     }
 }

@@ -304,4 +304,31 @@ mod tests {
         assert!(error.contains("sink `silent`") && error.contains("another vigie uses it"), "{error}");
         assert!(running.finish(Duration::from_secs(1)).is_empty());
     }
+
+    #[test]
+    fn a_sink_that_changed_hands_its_spool_over_and_one_that_did_not_goes_on() {
+        let (_listener, settings) = silent();
+        let folder = tempfile::tempdir().unwrap();
+        let other = Settings { name: "other".to_owned(), ..settings.clone() };
+        let both = [settings.clone(), other.clone()];
+        let mut sinks = Sinks::start(&both, Vec::new(), Some(folder.path()), None).unwrap();
+        told::samples::lines().iter().for_each(|line| sinks.tell(line));
+        let changed = Settings { timeout: Duration::from_secs(30), ..settings };
+        sinks.revise(vec![changed, other], Vec::new()).unwrap();
+        told::samples::lines().iter().for_each(|line| sinks.tell(line));
+        let mut left = sinks.finish(Duration::from_millis(100));
+        left.sort_by(|a, b| a.sink.cmp(&b.sink));
+        // Four lines each: those from before the change lie in the spool that was handed over.
+        assert_eq!(left, ["other", "silent"].map(|sink| Left { sink: sink.to_owned(), kept: 4, lost: 0 }));
+    }
+
+    #[test]
+    fn a_sink_that_cannot_work_changes_nothing() {
+        let (_listener, settings) = silent();
+        let mut sinks = Sinks::start(std::slice::from_ref(&settings), Vec::new(), None, None).unwrap();
+        let to = To::Exec(settings::Exec { command: vec!["/nowhere/page".to_owned()] });
+        assert!(sinks.revise(vec![Settings { to, ..settings }], Vec::new()).is_err());
+        told::samples::lines().iter().for_each(|line| sinks.tell(line));
+        assert_eq!(sinks.finish(Duration::from_millis(100)), [Left { sink: "silent".to_owned(), kept: 0, lost: 2 }]);
+    }
 }
