@@ -7,8 +7,10 @@ set -eu
 # libpcap's header and library to link against; a C compiler for zstd.
 build="gcc make libpcap-dev pkg-config"
 # What tests compare with (tshark and its capinfos, tcpdump, Prometheus and its Alertmanager), send with (tcpreplay,
-# hping3), build networks of (iproute2), look at pages with (chromium) and make certificates with (openssl).
-test="tshark tcpdump tcpreplay hping3 prometheus prometheus-alertmanager iproute2 chromium openssl"
+# hping3), build networks of (iproute2), look at pages with (chromium) and make certificates with (openssl). DuckDB,
+# which reads flow records, is no Debian package: it comes from PyPI into a Python of our own below target/.
+test="tshark tcpdump tcpreplay hping3 prometheus prometheus-alertmanager iproute2 chromium openssl python3-venv"
+python=$(dirname "$0")/../target/python
 
 case "${1:-}" in
 build) packages=$build programs="cc make" ;;
@@ -68,4 +70,10 @@ if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
 	debian
 else
 	elsewhere
+fi
+
+if [ "${1:-}" = test ] && ! "$python/bin/python" -c 'import duckdb' 2>/dev/null; then
+	say "installing: duckdb into target/python"
+	{ python3 -m venv "$python" && "$python/bin/pip" install --quiet 'duckdb>=1.1'; } ||
+		say "duckdb cannot be installed: the test that needs it is skipped"
 fi

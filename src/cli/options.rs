@@ -38,7 +38,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "FILE.html", help_heading = "Results")]
     report: Option<String>,
 
-    /// Write flow records; the ending says how: .jsonl or .csv.
+    /// Write flow records; the ending says how: .jsonl, .csv or .parquet.
     #[arg(long, value_name = "FILE", help_heading = "Results")]
     flows: Option<String>,
 
