@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use vigie::scenario::Truth;
+use vigie::source::{FileOptions, Frame, FrameFilter, LinkType, PacketSource as _, Progress, open_files};
 
 /// Scenario, the kind its alert has, and what is asked of it beside.
 const WORLDS: &[(&str, &str, &[&str])] = &[
@@ -78,4 +79,29 @@ fn filters_select_the_attack_they_are_about() {
         tried += 1;
     }
     assert_eq!(tried, WORLDS.len());
+}
+
+#[test]
+fn frames_in_memory_are_selected_as_libpcap_selects_them_from_a_file() {
+    const FILTERS: &[&str] = &[
+        "tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn and tcp dst port 443",
+        "(ip6[6] == 6 and ip6[53] & 0x12 == 2) or (vlan and ip)",
+        "udp port 53 or icmp or icmp6",
+        "src net 2001:db8::/32 and not tcp",
+        "ip[6:2] & 0x3fff != 0 or ip[2:2] - ((ip[0] & 0xf) << 2) > 600",
+        "len > 90 and dst net 203.0.113.0/24",
+        "ip proto 17 and udp[4:2] * 2 >= 100",
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let capture = folder.path().join("frames.pcap");
+    let path = capture.to_str().unwrap();
+    vigie(&["synth", "syn-flood", "-q", "-o", path, "--seed", "3", "--rate", "20"]);
+    for text in FILTERS {
+        let filter = FrameFilter::compile(text, LinkType::Ethernet).unwrap_or_else(|| panic!("{text}"));
+        let mut source = open_files(std::slice::from_ref(&capture), FileOptions::default()).unwrap();
+        let mut count = 0;
+        let mut look = |frame: Frame<'_>| count += u64::from(filter.selects(frame.bytes, frame.wire_len));
+        while source.poll(&mut look).unwrap() != Progress::End {}
+        assert_eq!(count, selected(&capture, text, 0.0, f64::MAX), "{text}");
+    }
 }

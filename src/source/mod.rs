@@ -9,12 +9,14 @@
 
 pub mod clock;
 pub mod file;
+mod filter;
 pub mod live;
 pub mod paced;
 pub mod synthetic;
 mod time_base;
 
 pub use file::{FileOptions, FileSource, open_files};
+pub use filter::FrameFilter;
 
 use crate::time::Timestamp;
 
@@ -46,6 +48,19 @@ impl LinkType {
             12 | 14 | 101 | 228 | 229 => Self::RawIp,
             0 | 108 => Self::Null,
             other => Self::Other(other),
+        }
+    }
+
+    /// Returns the LINKTYPE number under which capture files write it; one of those that are read alike.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::Ethernet => 1,
+            Self::LinuxSll => 113,
+            Self::LinuxSll2 => 276,
+            Self::RawIp => 101,
+            Self::Null => 0,
+            Self::Other(other) => other,
         }
     }
 }
