@@ -13,6 +13,7 @@ pub mod decode;
 pub mod detect;
 pub mod doctor;
 pub mod eval;
+pub mod evidence;
 pub mod export;
 pub mod flow;
 pub mod hash;

@@ -26,18 +26,22 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("detect", &["window", "summary", "origin", "state"]),
     ("alert", &["detect"]),
     ("doctor", &["decode", "source"]),
+    ("evidence", &["alert", "decode", "source"]),
     ("export", &["alert", "detect", "flow", "report", "summary"]),
     ("metrics", &["decode", "detect", "flow", "summary", "source"]),
     ("report", &["alert", "detect", "decode"]),
     ("scenario", &["decode", "source"]),
     ("eval", &["alert", "decode", "detect", "flow", "origin", "pipeline", "report", "scenario", "source", "summary"]),
-    ("pipeline", &["alert", "decode", "detect", "export", "flow", "origin", "report", "source", "state", "summary"]),
-    ("config", &["alert", "detect", "export", "flow", "origin", "pipeline", "source", "summary", "window"]),
+    (
+        "pipeline",
+        &["alert", "decode", "detect", "evidence", "export", "flow", "origin", "report", "source", "state", "summary"],
+    ),
+    ("config", &["alert", "detect", "evidence", "export", "flow", "origin", "pipeline", "source", "summary", "window"]),
     (
         "cli",
         &[
-            "alert", "config", "detect", "doctor", "eval", "export", "flow", "origin", "pipeline", "report",
-            "scenario", "source", "state", "summary",
+            "alert", "config", "detect", "doctor", "eval", "evidence", "export", "flow", "origin", "pipeline",
+            "report", "scenario", "source", "state", "summary",
         ],
     ),
 ];

@@ -95,6 +95,7 @@ impl Calibrate {
             alert: config.alert.clone(),
             policy: Arc::new(config.policy()),
             origins: Arc::new(Origins::load(&config.origins())?),
+            evidence: None,
             metrics: None,
         };
         let frames = Box::new(Watched::new(files, !verbosity.quiet));
@@ -217,7 +218,7 @@ impl<'a> Written<'a> {
 
 /// Settings that somebody chose before, except those that are proposed anew or that say where results go.
 fn kept(config: &Config) -> Vec<String> {
-    const OURS: [&str; 15] = [
+    const OURS: [&str; 16] = [
         "home",
         "protect",
         "site",
@@ -227,6 +228,7 @@ fn kept(config: &Config) -> Vec<String> {
         "alerts",
         "report",
         "flows",
+        "evidence",
         "metrics",
         "threads",
         "speed",

@@ -269,6 +269,7 @@ fn base(config: &Config) -> anyhow::Result<Base> {
         alert: config.alert.clone(),
         policy: Arc::default(),
         origins: Arc::new(Origins::load(&tables)?),
+        evidence: None,
         metrics: None,
     };
     Ok(Base { settings, tables })

@@ -42,6 +42,10 @@ pub(super) struct Options {
     #[arg(long, value_name = "FILE", help_heading = "Results")]
     flows: Option<String>,
 
+    /// Keep packets: for each alert, warning or worse, a pcapng file with what came up to 10 s before it and during it.
+    #[arg(long, value_name = "DIR", help_heading = "Results")]
+    evidence: Option<String>,
+
     /// Serve metrics, health, alerts and a live page over HTTP at this address, or `off` [watch: 127.0.0.1:9477].
     /// `:9477` is every address of this machine: see [http] in the configuration.
     #[arg(long, value_name = "ADDR", help_heading = "Results")]
@@ -95,6 +99,7 @@ impl Options {
             ("alerts", "--alerts", &self.alerts),
             ("report", "--report", &self.report),
             ("flows", "--flows", &self.flows),
+            ("evidence", "--evidence", &self.evidence),
             ("metrics", "--metrics", &self.metrics),
             ("format", "--format", &self.format),
             ("lang", "--lang", &self.lang),

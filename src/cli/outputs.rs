@@ -16,6 +16,7 @@ use super::status::Status;
 use super::terminal::{Stream, complain};
 use crate::alert::{Alert, Event};
 use crate::detect::engine::Recalled;
+use crate::evidence::Evidence;
 use crate::export::flows::FlowFile;
 use crate::export::privacy::Privacy;
 use crate::export::sinks::{Left, Sinks};
@@ -37,6 +38,8 @@ pub(super) struct Outputs {
     remote: Option<Sinks>,
     flows: Option<FlowFile>,
     flows_failed: bool,
+    evidence: Option<Evidence>,
+    evidence_failed: bool,
     status: Option<Status>,
     keeper: Option<Keeper>,
     /// How much of an address is shown.
@@ -88,6 +91,11 @@ impl Outputs {
         self.flows = Some(flows);
     }
 
+    /// Keeps the packets of alerts.
+    pub(super) fn set_evidence(&mut self, evidence: Evidence) {
+        self.evidence = Some(evidence);
+    }
+
     /// Feeds metrics and board.
     pub(super) fn set_status(&mut self, status: Status) {
         self.status = Some(status);
@@ -136,6 +144,9 @@ impl Outputs {
         {
             self.faults.push(error.to_string());
         }
+        if let Some(evidence) = self.evidence.take() {
+            self.end_evidence(evidence);
+        }
         self.faults.extend(self.keeper.take().and_then(Keeper::finish));
         for sink in self.sinks.iter().filter(|sink| sink.refused > 0) {
             self.faults.push(format!("{} alert lines could not be written to {}", sink.refused, sink.sink.name()));
@@ -161,6 +172,25 @@ impl Outputs {
             if let Some(Err(error)) = revised {
                 complain(&format!("reload: sinks stay as they were: {error}"));
             }
+        }
+    }
+
+    fn end_evidence(&mut self, evidence: Evidence) {
+        let (ended, faults) = evidence.finish();
+        if ended.refused > 0 {
+            complain(&format!("{} alerts have no evidence: too many others were being recorded", ended.refused));
+        }
+        // One sentence is enough: what fails once fails for every alert that follows.
+        let first = faults.into_iter().next().filter(|_| !self.evidence_failed);
+        self.faults.extend(first);
+    }
+
+    /// Says once that the disk takes no more evidence.
+    fn hear_evidence(&mut self) {
+        let Some(fault) = self.evidence.as_ref().and_then(|evidence| evidence.faults().next()) else { return };
+        if !std::mem::replace(&mut self.evidence_failed, true) {
+            complain(&format!("{fault}; the run goes on"));
+            self.faults.push(fault);
         }
     }
 
@@ -223,6 +253,10 @@ impl Sink {
 impl Outlet for Outputs {
     fn tick(&mut self, tick: &JudgedTick<'_>) {
         self.take_changes();
+        if let Some(evidence) = &mut self.evidence {
+            evidence.judged(tick.summary.tick, tick.books);
+            self.hear_evidence();
+        }
         if let Some(status) = &mut self.status {
             status.tick(tick);
         }
@@ -234,6 +268,9 @@ impl Outlet for Outputs {
         match alert.to_json() {
             Ok(line) => {
                 self.deliver(&line);
+                if let Some(evidence) = &mut self.evidence {
+                    evidence.alert(alert);
+                }
                 if let Some(sinks) = &mut self.remote {
                     sinks.tell(&line);
                 }

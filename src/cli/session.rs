@@ -17,6 +17,7 @@ use super::terminal::{Stream, complain};
 use super::tui::Screen;
 use super::{Exit, Verbosity};
 use crate::config::{Config, Endpoint, Format};
+use crate::evidence::{Evidence, Origin};
 use crate::export::SinkError;
 use crate::export::board::Board;
 use crate::export::flows::FlowFile;
@@ -98,7 +99,7 @@ impl Session {
         outputs.set_privacy(config.privacy);
         let served = serve(config, mode, screen)?;
         if let Some(Served { board, metrics, .. }) = &served {
-            outputs.set_status(Status::new(Arc::clone(metrics), Arc::clone(board), sources, live));
+            outputs.set_status(Status::new(Arc::clone(metrics), Arc::clone(board), sources.clone(), live));
         }
         let to_stdout = config.alerts.as_deref() == Some(Path::new("-"));
         anyhow::ensure!(
@@ -119,6 +120,15 @@ impl Session {
         if let Some(path) = &config.report {
             try_writing(path)?;
         }
+        let evidence = match config.evidence() {
+            Some(settings) => {
+                let (evidence, recorders) =
+                    Evidence::start(settings, Origin { live, inputs: inputs.clone(), sources })?;
+                outputs.set_evidence(evidence);
+                Some(recorders)
+            }
+            None => None,
+        };
         let stream = if to_stdout { Stream::Error } else { Stream::Output };
         if live && !screen && !verbosity.quiet && config.format == Format::Text {
             outputs.tell(stream);
@@ -142,6 +152,7 @@ impl Session {
             alert: config.alert.clone(),
             policy: Arc::new(config.policy()),
             origins,
+            evidence,
             metrics: served.as_ref().map(|served| Arc::clone(&served.metrics)),
             revisions: None,
         };

@@ -71,6 +71,18 @@ impl Config {
         self.ring_size_mib.saturating_mul(1 << 20)
     }
 
+    /// Returns where evidence goes and how much of it there may be, if it is wanted.
+    #[must_use]
+    pub fn evidence(&self) -> Option<crate::evidence::Settings> {
+        Some(crate::evidence::Settings {
+            folder: self.evidence.clone()?,
+            memory_bytes: (self.evidence_memory_mib as usize) << 20,
+            file_bytes: u64::from(self.evidence_file_mib) << 20,
+            files: self.evidence_files,
+            snap_bytes: self.evidence_snap_bytes,
+        })
+    }
+
     fn calendar(&self) -> Calendar {
         Calendar {
             zone: self.timezone.zone(),

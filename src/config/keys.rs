@@ -168,6 +168,45 @@ pub(super) const KEYS: &[Key] = &[
         show: |config| path(config.flows.as_ref()),
     },
     Key {
+        name: "evidence",
+        variable: Some("VIGIE_EVIDENCE"),
+        set: |config, item, complaints| set_path(&mut config.evidence, item, complaints),
+        show: |config| path(config.evidence.as_ref()),
+    },
+    Key {
+        name: "evidence_memory",
+        variable: Some("VIGIE_EVIDENCE_MEMORY"),
+        set: |config, item, complaints| {
+            set(&mut config.evidence_memory_mib, item.as_number("a size in MiB", 4, 65_536, complaints));
+        },
+        show: |config| Some(config.evidence_memory_mib.to_string()),
+    },
+    Key {
+        name: "evidence_file_size",
+        variable: Some("VIGIE_EVIDENCE_FILE_SIZE"),
+        set: |config, item, complaints| {
+            set(&mut config.evidence_file_mib, item.as_number("a size in MiB", 1, 4_096, complaints));
+        },
+        show: |config| Some(config.evidence_file_mib.to_string()),
+    },
+    Key {
+        name: "evidence_files",
+        variable: Some("VIGIE_EVIDENCE_FILES"),
+        set: |config, item, complaints| {
+            let read = item.as_number("a number of files", 1, 100_000, complaints);
+            set(&mut config.evidence_files, read.and_then(NonZeroUsize::new));
+        },
+        show: |config| Some(config.evidence_files.to_string()),
+    },
+    Key {
+        name: "evidence_snap_bytes",
+        variable: Some("VIGIE_EVIDENCE_SNAP_BYTES"),
+        set: |config, item, complaints| {
+            set(&mut config.evidence_snap_bytes, item.as_number("a number of bytes", 64, 65_535, complaints));
+        },
+        show: |config| Some(config.evidence_snap_bytes.to_string()),
+    },
+    Key {
         name: "metrics",
         variable: Some("VIGIE_METRICS"),
         set: |config, item, complaints| set(&mut config.metrics, endpoint(item, complaints).map(Some)),

@@ -92,6 +92,16 @@ pub struct Config {
     pub report: Option<PathBuf>,
     /// Where flow records go.
     pub flows: Option<PathBuf>,
+    /// Where evidence goes.
+    pub evidence: Option<PathBuf>,
+    /// Memory for the frames that it may need, in MiB.
+    pub evidence_memory_mib: u32,
+    /// Most MiB of a file of evidence.
+    pub evidence_file_mib: u32,
+    /// Most files of evidence; the oldest make room.
+    pub evidence_files: NonZeroUsize,
+    /// Most bytes kept of a frame as evidence.
+    pub evidence_snap_bytes: u16,
     /// Where metrics are served; `None` leaves it to the command.
     pub metrics: Option<Endpoint>,
     /// Who may read what is served there.
@@ -321,6 +331,11 @@ impl Default for Config {
             alerts: None,
             report: None,
             flows: None,
+            evidence: None,
+            evidence_memory_mib: 64,
+            evidence_file_mib: 16,
+            evidence_files: NonZeroUsize::new(64).expect("64 is not 0"),
+            evidence_snap_bytes: 256,
             metrics: None,
             http: HttpEntry::default(),
             privacy: Privacy::default(),

@@ -11,6 +11,7 @@ use super::scorer::Feedback;
 use super::timing::Timed;
 use crate::capture::{Accounting, CaptureTick};
 use crate::decode::decode;
+use crate::evidence::Recorder;
 use crate::hash::Seed;
 use crate::metrics::{Metrics, Stage};
 use crate::packet::Packet;
@@ -68,6 +69,8 @@ pub(super) struct Intake<D> {
     gap: bool,
     open: Option<Tick>,
     drops_read_in: Option<Tick>,
+    /// Keeps frames for alerts.
+    recorder: Option<Recorder>,
     downstream: D,
 }
 
@@ -83,8 +86,14 @@ impl<D: Downstream> Intake<D> {
             gap: false,
             open: None,
             drops_read_in: None,
+            recorder: None,
             downstream,
         }
+    }
+
+    /// Keeps the frames that can be decoded.
+    pub(super) fn recording(self, recorder: Option<Recorder>) -> Self {
+        Self { recorder, ..self }
     }
 
     /// Reads the source until its end, a fault, or `stop`, and closes the tick under way.
@@ -128,6 +137,9 @@ impl<D: Downstream> Intake<D> {
             Ok(mut packet) => {
                 self.books.decoded(None);
                 packet.timestamp = placement.timestamp;
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.record(frame, &packet);
+                }
                 let hash = self.seed.pair(packet.source, packet.destination);
                 self.downstream.packet(placement.tick, hash, &packet);
             }
@@ -164,6 +176,9 @@ impl<D: Downstream> Intake<D> {
 
     fn close(&mut self, next: Tick) {
         let Some(tick) = self.open else { return };
+        if let Some(recorder) = &mut self.recorder {
+            recorder.close(tick);
+        }
         let (frames, lost) = self.books.close_tick();
         let capture = CaptureTick { tick, frames, lost, gap: self.gap };
         let feedback = self.downstream.close(ClosedTick { capture, books: self.books.accounting(), next });

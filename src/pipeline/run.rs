@@ -100,7 +100,8 @@ fn fused(source: &mut Source<'_>, settings: &Settings, scorer: Scorer<'_>, stop:
     let work = || {
         let station = Station::new(settings, 0, 1);
         show_memory(settings, [station.memory()]);
-        let intake = Intake::new(Fused::new(station, scorer), settings.shard.seed, settings.live);
+        let recorder = settings.evidence.as_ref().and_then(|recorders| recorders.take(0));
+        let intake = Intake::new(Fused::new(station, scorer), settings.shard.seed, settings.live).recording(recorder);
         let (end, fused) = intake.run(&mut *source.frames, stop, settings.metrics.as_ref());
         (end, fused.finish())
     };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
+use crate::evidence::Recorders;
 use crate::metrics::Metrics;
 use crate::origin::Origins;
 use crate::policy::{Policy, Site};
@@ -57,6 +58,8 @@ pub struct Settings {
     pub policy: Arc<Policy>,
     /// Where addresses are registered.
     pub origins: Arc<Origins>,
+    /// Where frames are kept for alerts; `None` when nobody wants them.
+    pub evidence: Option<Recorders>,
     /// Where stage times and queue lengths are shown; `None` when nobody reads them.
     pub metrics: Option<Arc<Metrics>>,
     /// From where changes come while the run goes on. Live only: a replay with changes could not be repeated.

@@ -52,6 +52,7 @@ fn settings(threads: usize) -> Settings {
         keep: crate::pipeline::Keep::Never,
         policy: Arc::new(Policy::new(sites, false)),
         origins: Arc::new(Origins::default()),
+        evidence: None,
         metrics: None,
     }
 }

@@ -17,6 +17,7 @@ use super::station::{Station, TickCount};
 use super::timing::show_memory;
 use super::worker::{self, Worker};
 use super::{RunOutcome, Source};
+use crate::evidence::Recorder;
 use crate::summary::Routed;
 
 /// Both ends of a channel.
@@ -117,9 +118,10 @@ pub(super) fn run(
             .enumerate()
             .map(|(shard, worker)| spawn(scope, failure, format!("shard {shard}"), move || worker.run()))
             .collect();
-        let mut captures = sources.iter_mut().zip(routers).map(|(source, router)| {
+        let mut captures = sources.iter_mut().zip(routers).enumerate().map(|(input, (source, router))| {
             let name = format!("capture {}", source.name);
-            (name, move || capture(source, router, settings, stop))
+            let recorder = settings.evidence.as_ref().and_then(|recorders| recorders.take(input));
+            (name, move || capture(source, router, recorder, settings, stop))
         });
         let first = captures.next();
         let others: Vec<_> = captures.map(|(name, work)| spawn(scope, failure, name, work)).collect();
@@ -137,8 +139,14 @@ pub(super) fn run(
     })
 }
 
-fn capture(source: &mut Source<'_>, router: Router, settings: &Settings, stop: &AtomicBool) -> IntakeEnd {
-    let intake = Intake::new(router, settings.shard.seed, settings.live);
+fn capture(
+    source: &mut Source<'_>,
+    router: Router,
+    recorder: Option<Recorder>,
+    settings: &Settings,
+    stop: &AtomicBool,
+) -> IntakeEnd {
+    let intake = Intake::new(router, settings.shard.seed, settings.live).recording(recorder);
     let (end, router) = intake.run(&mut *source.frames, stop, settings.metrics.as_ref());
     router.finish();
     if let (true, Some(fault)) = (settings.live, &end.fault) {
