@@ -12,7 +12,7 @@ use std::time::Duration;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::Field;
 use serde_json::{Map, Value};
-use support::{Deadline, skip};
+use support::Deadline;
 use vigie::time::Timestamp;
 
 fn fixture() -> PathBuf {
@@ -78,7 +78,8 @@ fn python() -> Option<PathBuf> {
 
 #[test]
 fn duckdb_reads_types_and_sums() {
-    let Some(python) = python() else { return skip("no Python has DuckDB: scripts/need.sh test installs it") };
+    // It comes from PyPI, which is not in reach everywhere: its absence fails no gate.
+    let Some(python) = python() else { return eprintln!("SKIPPED: no Python has DuckDB, which `make test` installs") };
     let folder = tempfile::tempdir().unwrap();
     let (json, parquet) = (folder.path().join("flows.jsonl"), folder.path().join("flows.parquet"));
     replay(&json, "2");
