@@ -475,7 +475,7 @@ impl Engine {
         }
         for record in &summary.cohorts {
             let known = self.known.contains(record.source);
-            let scanner = !self.scanners.in_concert()
+            let scanner = !self.scanners.is_in_concert(record.source)
                 && (self.scanners.probes(record.source) || self.sources.is_scanner(record.source));
             let host = self.hosts.get_mut(&record.target);
             let site = self.policy.site_of(record.target).and_then(|site| self.sites.get_mut(&site));
@@ -979,3 +979,6 @@ fn configured_capacity(settings: &Settings, policy: &Policy, site: SiteId) -> Op
     let name = policy.name(site);
     settings.capacity.iter().find(|(of, _)| **of == *name).map(|(_, capacity)| *capacity)
 }
+
+#[cfg(test)]
+mod tests;

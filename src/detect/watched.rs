@@ -202,3 +202,20 @@ fn is_attack(finding: &Finding) -> bool {
     let held = matches!(finding.verdict, Some(Verdict::Attack | Verdict::Mixed));
     finding.kind.is_attack() && finding.fires() && held && finding.severity > Severity::Info
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+
+    #[test]
+    fn a_subject_learns_once_in_ten_seconds_whoever_is_watched_beside_it() {
+        for last in 0..50 {
+            let prefix = Address::v4([203, 0, 113, last]).host_prefix();
+            let watched = Watched::new(prefix, SiteId::default(), false, Tick::new(7));
+            let due = (1_000..1_400).filter(|number| watched.is_due(Tick::new(*number))).collect::<Vec<u64>>();
+            assert_eq!(due.len(), 10, "{prefix}");
+            assert!(due.windows(2).all(|pair| pair[1] - pair[0] == SAMPLE_TICKS), "{prefix}");
+        }
+    }
+}

@@ -60,7 +60,7 @@ impl Scanners {
             entry.hosts.insert(self.seed.address(record.target));
         }
         if record.stage == CohortStage::Look && self.probes(record.source) {
-            self.concert.note(now, record.source, record.weight);
+            self.concert.note(now, record.source, record.target, record.weight);
         }
     }
 
@@ -69,10 +69,10 @@ impl Scanners {
         self.concert.advance(now);
     }
 
-    /// Tells whether sources probe in concert: then their handshakes are a flood's.
+    /// Tells whether the source probes in concert with others: then its handshakes are a flood's.
     #[must_use]
-    pub const fn in_concert(&self) -> bool {
-        self.concert.plays()
+    pub fn is_in_concert(&self, source: Address) -> bool {
+        self.concert.took_part(source)
     }
 
     /// Tells whether the source probes: enough different ports or hosts (by [`Bitmap`]), and at least four failures to a success.

@@ -83,7 +83,7 @@ impl Scanning {
         }
         let hosts = self.probers.get(&prober).map_or(0.0, |probing| probing.hosts.recent(now).distinct());
         if failed && hosts >= SEVERAL {
-            self.concert.note(now, probe.source, probe.weight);
+            self.concert.note(now, probe.source, probe.target, probe.weight);
         }
     }
 
@@ -99,13 +99,7 @@ impl Scanning {
     pub(super) fn detect(&mut self, view: &View) -> Vec<Finding> {
         let touched = std::mem::take(&mut self.touched);
         let candidates: BTreeSet<Prober> = touched.into_iter().chain(self.scans.keys().copied()).collect();
-        let mut findings: Vec<Finding> =
-            candidates.into_iter().filter_map(|prober| self.judge(view, &prober)).collect();
-        // What many do at once is a flood, and its detectors' to tell.
-        if self.concert.played_before(view.tick) {
-            findings.iter_mut().for_each(|finding| finding.severity = Severity::Info);
-        }
-        findings
+        candidates.into_iter().filter_map(|prober| self.judge(view, &prober)).collect()
     }
 
     fn judge(&mut self, view: &View, prober: &Prober) -> Option<Finding> {
@@ -124,7 +118,12 @@ impl Scanning {
         }
         let aimed = aim(scans.get(prober), prober, probing, &scan);
         scans.insert(*prober, aimed);
-        Some(scan::finding(view, prober, probing, &Scan { kind: aimed.kind, ..scan }, aimed.target))
+        let mut finding = scan::finding(view, prober, probing, &Scan { kind: aimed.kind, ..scan }, aimed.target);
+        // What many do at once is a flood, and its detectors' to tell.
+        if self.concert.took_part(prober.source) {
+            finding.severity = Severity::Info;
+        }
+        Some(finding)
     }
 }
 
