@@ -185,7 +185,14 @@ impl<'o> Scorer<'o> {
             self.engine.revise(&revision.engine);
             self.book.revise(revision.alert);
             if let Some(sites) = &revision.sites {
-                policy = self.engine.protect(sites).or(policy);
+                let revised = self.engine.protect(sites);
+                if revised.is_none() {
+                    tracing::warn!(
+                        most = Policy::MAX_SITES,
+                        "the sites are as before: with the new names this run has had too many, so start it again"
+                    );
+                }
+                policy = revised.or(policy);
             }
         }
         policy
