@@ -1,6 +1,7 @@
 //! One test an encapsulation, and the rules of fragments, snap lengths and transports.
 #![expect(clippy::indexing_slicing, reason = "a test that indexes wrongly fails, as it should")]
 
+mod both_ways;
 mod nesting;
 
 use etherparse::PacketBuilder;

@@ -120,7 +120,8 @@ fn udp(packet: &mut Packet, span: Span<'_>, fragment: Fragment) -> Result<(), Dr
 
 /// Notes what a datagram would say as QUIC (RFC 9000 section 17). A short header has the destination's connection id after
 /// its first byte; how long it is only the two ends know.
-fn quic(packet: &mut Packet, payload: Span<'_>) {
+#[inline(always)]
+pub(super) fn quic(packet: &mut Packet, payload: Span<'_>) {
     let Ok(([first, a, b, c, d], rest)) = payload.take() else { return };
     let word = u32::from_be_bytes([*a, *b, *c, *d]);
     match first >> 6 {

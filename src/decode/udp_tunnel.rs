@@ -33,10 +33,21 @@ pub(super) fn open(datagram: Span<'_>, fragment: Fragment) -> Opened<'_> {
     open(declared(payload, usize::from(u16::from_be_bytes([*high, *low]))), fragment)
 }
 
+/// Tells whether a pair of source and destination port speaks for a tunnel.
+#[inline(always)]
+pub(super) fn is_tunnel_port(source: u16, destination: u16) -> bool {
+    of_ports(source, destination).is_some()
+}
+
 #[inline(always)]
 fn by_port(datagram: Span<'_>) -> Option<Open> {
     let ([a, b, c, d], _) = datagram.take().ok()?;
-    match (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])) {
+    of_ports(u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]))
+}
+
+#[inline(always)]
+fn of_ports(source: u16, destination: u16) -> Option<Open> {
+    match (source, destination) {
         (_, VXLAN | VXLAN_LINUX) => Some(vxlan),
         (_, GENEVE) => Some(geneve),
         (_, GTP_U) => Some(gtp_u),
