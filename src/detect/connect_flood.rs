@@ -20,6 +20,11 @@ const LEAST_EXCESS: f64 = 20.0;
 /// Times the usual share that must be reached (DETECTION 1.7).
 const TIMES: f64 = 1.5;
 
+/// Returns the evidence in decades.
+pub(super) fn score(subject: &Subject) -> f64 {
+    subject.connections.empty.decades()
+}
+
 pub(super) fn judge(subject: &Subject) -> Evidence {
     let connections = &subject.connections;
     let (share, ripe) = connections.empty_share();
@@ -27,7 +32,7 @@ pub(super) fn judge(subject: &Subject) -> Evidence {
     let [at_most, ..] = connections.envelopes();
     let excess = ((share - usual) * ripe / 10.0).max(0.0);
     Evidence {
-        score: connections.empty.decades(),
+        score: score(subject),
         holds: excess >= LEAST_EXCESS && share > at_most && share >= TIMES * usual,
         onset: connections.empty.onset(),
         margin: 10.0 * (share - at_most),

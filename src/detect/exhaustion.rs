@@ -5,7 +5,7 @@
 //! sources have completed handshakes, so their addresses are proven and may be named.
 
 use crate::detect::finding::{Finding, OriginShare, SourceShare};
-use crate::detect::view::{Situation, View, figure, on_tcp};
+use crate::detect::view::{SAID_FROM, Situation, View, figure, on_tcp};
 use crate::detect::{confidence, connect_flood, slow_client, slow_read};
 use crate::kind::{AlertKind, Severity};
 use crate::time::Tick;
@@ -58,6 +58,10 @@ pub fn detect(view: &View, subject: &Subject, memory: &mut Memory, situation: &m
         return None;
     }
     let line = view.lines.subject;
+    let scores = [connect_flood::score(subject), slow_client::score(subject), slow_read::score(subject)];
+    if scores.iter().all(|score| *score < SAID_FROM * line) {
+        return None;
+    }
     let fires = |evidence: &Evidence| evidence.holds && evidence.score >= line;
     let flood = connect_flood::judge(subject);
     if fires(&flood) {
@@ -70,7 +74,7 @@ pub fn detect(view: &View, subject: &Subject, memory: &mut Memory, situation: &m
     let mut tests = [flood, slow, slow_read::judge(subject)];
     tests.sort_by(|a, b| (fires(b), b.score).partial_cmp(&(fires(a), a.score)).unwrap_or(std::cmp::Ordering::Equal));
     let (strongest, others) = tests.split_first()?;
-    if strongest.score < 0.25 * line {
+    if strongest.score < SAID_FROM * line {
         return None;
     }
     situation.exhausted = fires(strongest);

@@ -17,7 +17,7 @@ use crate::detect::behaviour::{Behaviour, DECISIVE};
 use crate::detect::budget::COUNTRY_LOOK;
 use crate::detect::finding::{Caveat, FigureName as F, Finding, OriginShare, SourceShare};
 use crate::detect::strata::{self, Strata};
-use crate::detect::view::{Situation, View, figure, on_tcp};
+use crate::detect::view::{SAID_FROM, Situation, View, figure, on_tcp};
 use crate::kind::{AlertKind, Severity, Verdict};
 use crate::time::Tick;
 use crate::window::foreign::CountrySurge;
@@ -101,7 +101,7 @@ pub fn detect(
     );
     let fires = score >= line && (together || one);
     memory.since = if fires { memory.since.or(Some(view.tick)) } else { None };
-    if score < 0.25 * line {
+    if score < SAID_FROM * line {
         return None;
     }
     let little =

@@ -19,6 +19,11 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     if subject.history.len() < 6 || subject.sidedness() == Sidedness::OneSided || view.loss_share > 0.05 {
         return None;
     }
+    // What is usual is no more than the most: hosts that are well need no medians.
+    let most = subject.history.iter().map(|(served, _)| *served).fold(0.0, f64::max);
+    if most < LEAST_SERVED || subject.served.per_second() >= 0.2 * most {
+        return None;
+    }
     let served_usual = median(subject.history.iter().map(|(served, _)| *served))?;
     let syns_usual = median(subject.history.iter().map(|(_, syns)| *syns))?;
     let (served, syns) = (subject.served.per_second(), subject.syns.per_second() * (1.0 - situation.attack_share));

@@ -10,7 +10,7 @@
 
 use crate::detect::confidence;
 use crate::detect::finding::{FigureName as F, Finding};
-use crate::detect::view::{Situation, View, figure, on_tcp, origins};
+use crate::detect::view::{SAID_FROM, Situation, View, figure, on_tcp, origins};
 use crate::kind::{AlertKind, Severity, Verdict};
 use crate::window::subject::{SHARE_FLOOR, Sidedness, Subject};
 
@@ -32,6 +32,10 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
         return None;
     }
     let (unanswered_score, repeated_score) = (subject.unanswered.decades(), subject.repeated.decades());
+    situation.accept_queue_full = false;
+    if unanswered_score.max(repeated_score) < SAID_FROM * line {
+        return None;
+    }
     let server = subject.cohorts.server_side(40);
     let unanswered = server.unanswered_share().unwrap_or(0.0);
     let unanswered_rate = (server.opened - server.answered) / 10.0;
@@ -48,7 +52,7 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     let unanswered_under_flood = situation.flood && unanswered_rate >= LEAST_UNANSWERED && has_served;
     situation.unhealthy = score >= line || (unanswered_score >= line && unanswered_under_flood);
     situation.accept_queue_full = accept_full && repeated_score >= line;
-    if score < 0.25 * line {
+    if score < SAID_FROM * line {
         return None;
     }
     let mut finding = view.finding(AlertKind::Overload, subject, score, line);

@@ -14,7 +14,7 @@
 use crate::detect::behaviour::{Behaviour, DECISIVE};
 use crate::detect::finding::{FigureName as F, Finding, SourceShare};
 use crate::detect::strata::{self, Excess, Held, LOOKS, Strata};
-use crate::detect::view::{Situation, View, figure, on_tcp, origins_of_excess};
+use crate::detect::view::{SAID_FROM, Situation, View, figure, on_tcp, origins_of_excess};
 use crate::kind::{AlertKind, Severity, Verdict};
 use crate::time::Tick;
 use crate::window::subject::{Subject, VERIFIED_FLOOR};
@@ -66,7 +66,7 @@ pub fn detect(
     let usual = subject.verified.usual()?;
     let is_above = subject.verified.per_second() >= subject.verified.envelope(VERIFIED_FLOOR)?;
     let score = behaviour.decades.max(if is_above { subject.verified.decades() } else { 0.0 });
-    if score < 0.25 * line {
+    if score < SAID_FROM * line {
         return None;
     }
     let since = *memory.since.get_or_insert(view.tick);

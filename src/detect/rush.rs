@@ -9,7 +9,7 @@
 
 use crate::detect::finding::{FigureName as F, Finding};
 use crate::detect::strata::Strata;
-use crate::detect::view::{Situation, View, figure, on_tcp, origins};
+use crate::detect::view::{SAID_FROM, Situation, View, figure, on_tcp, origins};
 use crate::kind::{AlertKind, Severity, Verdict};
 use crate::window::subject::{RATE_FLOOR, Subject, VERIFIED_FLOOR};
 
@@ -32,7 +32,7 @@ pub fn detect(view: &View, subject: &Subject, strata: &Strata, situation: &mut S
         subject.verified.decades().max(subject.crowd.decades()).max(if waiting { subject.syns.decades() } else { 0.0 });
     let large = verified >= verified_envelope.max(TIMES * subject.verified.usual().unwrap_or(0.0)) || waiting;
     situation.rush = score >= line && large && !situation.robotic;
-    if score < 0.25 * line {
+    if score < SAID_FROM * line {
         return None;
     }
     let mut finding = view.finding(AlertKind::Rush, subject, score, line);

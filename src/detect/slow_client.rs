@@ -33,6 +33,11 @@ const BY_IDLE_SOURCES: f64 = 0.5;
 /// fired.
 const BELIEVED: u64 = 120;
 
+/// Returns the evidence in decades.
+pub(super) fn score(subject: &Subject) -> f64 {
+    subject.connections.waiting.share.decades()
+}
+
 pub(super) fn judge(view: &View, subject: &Subject, memory: &Memory, situation: &Situation) -> Evidence {
     let connections = &subject.connections;
     let waiting = &connections.waiting;
@@ -60,7 +65,7 @@ pub(super) fn judge(view: &View, subject: &Subject, memory: &Memory, situation: 
         figures.push(figure(F::HeaviestSourceCount, heaviest.unserved, None));
     }
     Evidence {
-        score: waiting.share.decades(),
+        score: score(subject),
         holds: large && told_apart,
         onset: waiting.share.onset(),
         margin: 10.0 * (share - at_most),

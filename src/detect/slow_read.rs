@@ -20,6 +20,11 @@ const LEAST_BLOCKED: f64 = 100.0;
 /// Times the usual number, grown as the rate of connections has grown, that must be reached.
 const TIMES: f64 = 2.0;
 
+/// Returns the evidence in decades.
+pub(super) fn score(subject: &Subject) -> f64 {
+    subject.connections.blocked.share.decades()
+}
+
 pub(super) fn judge(subject: &Subject) -> Evidence {
     let connections = &subject.connections;
     let blocked = &connections.blocked;
@@ -27,7 +32,7 @@ pub(super) fn judge(subject: &Subject) -> Evidence {
     let [.., at_most] = connections.envelopes();
     let expected = blocked.usual() * connections.growth(subject.verified.usual());
     Evidence {
-        score: blocked.share.decades(),
+        score: score(subject),
         holds: blocked.now >= LEAST_BLOCKED.max(TIMES * expected) && share > at_most,
         onset: blocked.share.onset(),
         margin: 10.0 * (share - at_most),

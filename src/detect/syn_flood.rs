@@ -14,7 +14,7 @@
 
 use crate::detect::confidence;
 use crate::detect::finding::{Caveat, Figure, FigureName as F, Finding};
-use crate::detect::view::{Situation, View, estimate, figure, on_tcp};
+use crate::detect::view::{SAID_FROM, Situation, View, estimate, figure, on_tcp};
 use crate::kind::{AlertKind, Severity};
 use crate::window::records::IMPOSSIBLE_SHARE;
 use crate::window::subject::{ABANDONED_FLOOR, RATE_FLOOR, Sidedness, Subject};
@@ -70,14 +70,13 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
         return None;
     }
     let line = view.lines.subject;
+    let paths = [by_resets(line, subject), by_impossible_sources(line, subject), by_silence(line, subject)];
+    if subject.unfinished.decades() < SAID_FROM * line && paths.iter().all(Option::is_none) {
+        return None;
+    }
     // The last of equals wins: the clients' side estimates best.
-    let judged = [
-        by_resets(line, subject),
-        by_impossible_sources(line, subject),
-        by_silence(line, subject),
-        by_clients(line, subject),
-    ];
-    let best = judged.into_iter().flatten().max_by(|a, b| {
+    let judged = paths.into_iter().chain([by_clients(line, subject)]);
+    let best = judged.flatten().max_by(|a, b| {
         (a.holds, a.score.min(line)).partial_cmp(&(b.holds, b.score.min(line))).unwrap_or(std::cmp::Ordering::Equal)
     })?;
     let best = Judgement { share: of_first_attempts(subject, &best), ..best };
@@ -85,7 +84,7 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
         fill(situation, &best);
         situation.syn_queue_full = subject.half_open_count() > view.backlog;
     }
-    (best.score >= 0.25 * line).then(|| finding(view, subject, situation, &best))
+    (best.score >= SAID_FROM * line).then(|| finding(view, subject, situation, &best))
 }
 
 /// One path's judgement.
@@ -156,6 +155,10 @@ fn confirmed_by_rule(subject: &Subject, share: &Share) -> bool {
 
 /// The margin version of SYN-3, when the server's answers cannot be judged.
 fn by_silence(line: f64, subject: &Subject) -> Option<Judgement> {
+    let score = subject.silent.decades();
+    if score <= SAID_FROM * line {
+        return None;
+    }
     let server = subject.cohorts.server_side(40);
     let hardly_answers = server.opened * server.raw >= 100.0 && server.unanswered_share().unwrap_or(0.0) > 0.9;
     if subject.sidedness() != Sidedness::OneSided && !hardly_answers {
@@ -169,8 +172,7 @@ fn by_silence(line: f64, subject: &Subject) -> Option<Judgement> {
     let excess = value * subject.syns.per_second();
     let spread = subject.records.networks() >= LEAST_NETWORKS || excess > FEW_SOURCES_RATE;
     let holds = value - CLEAR * error > 0.15 && excess >= LEAST_EXCESS && spread && n >= 200.0;
-    let score = subject.silent.decades();
-    (score > 0.25 * line).then_some(Judgement { path: Path::Silence, score, share, holds, confirmed: true })
+    Some(Judgement { path: Path::Silence, score, share, holds, confirmed: true })
 }
 
 /// Sources that no network can have: random forging shows in 13.3 % of its addresses (DETECTION 2.4).
@@ -186,12 +188,16 @@ fn by_impossible_sources(line: f64, subject: &Subject) -> Option<Judgement> {
     let excess = value * rate;
     let holds = value - CLEAR * error > 0.10 && excess >= LEAST_EXCESS;
     let share = Share { value, error, n };
-    (score > 0.25 * line).then_some(Judgement { path: Path::Impossible, score, share, holds, confirmed: true })
+    (score > SAID_FROM * line).then_some(Judgement { path: Path::Impossible, score, share, holds, confirmed: true })
 }
 
 /// Most answered handshakes are reset by their clients, in a surge: bots with raw sockets, whose own systems know nothing
 /// of the SYN and reset the answer.
 fn by_resets(line: f64, subject: &Subject) -> Option<Judgement> {
+    let score = subject.abandoned.decades();
+    if score <= SAID_FROM * line {
+        return None;
+    }
     let (reset, all) = subject.cohorts.abandoned(subject.cohorts.deadline(), 40);
     let client = subject.cohorts.client_side(subject.cohorts.deadline(), 40);
     if subject.sidedness() == Sidedness::OneSided || all * client.raw < 200.0 {
@@ -204,9 +210,8 @@ fn by_resets(line: f64, subject: &Subject) -> Option<Judgement> {
     let value = ((share - usual) / (1.0 - usual).max(0.05)).max(0.0);
     let surge = subject.syns.decades() >= line;
     let holds = surge && share - CLEAR * error > ABANDONED_FLOOR && value * all / 10.0 >= LEAST_EXCESS;
-    let score = subject.abandoned.decades();
     let share = Share { value, error, n };
-    (score > 0.25 * line).then_some(Judgement { path: Path::Resets, score, share, holds, confirmed: true })
+    Some(Judgement { path: Path::Resets, score, share, holds, confirmed: true })
 }
 
 /// Chernoff bound, in decades, on seeing a share of `share` in `n` cases of probability `p`.

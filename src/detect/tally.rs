@@ -49,18 +49,18 @@ const SET_ASIDE_FOR: u64 = 240;
 impl Tally {
     /// Takes a tick that was judged and returns what now counts as attack.
     pub fn observe(&mut self, subject: &Subject, situation: &Situation) -> Part {
-        let part = now(subject);
         if situation.flood {
+            let part = now(subject);
             let by_share = Part { attack: situation.attack_share * first_attempts(subject), judged: part.judged };
             let mut counts = if situation.flood_by_clients { part } else { by_share };
             counts.add(std::mem::take(&mut self.aside));
             return counts;
         }
-        let (now, onset) = (subject.last_tick(), subject.unfinished.onset());
-        if onset > now || now.since(onset) > SET_ASIDE_FOR {
+        let (tick, onset) = (subject.last_tick(), subject.unfinished.onset());
+        if onset > tick || tick.since(onset) > SET_ASIDE_FOR {
             self.aside = Part::default();
         } else {
-            self.aside.add(part);
+            self.aside.add(now(subject));
         }
         Part::default()
     }

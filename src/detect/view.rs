@@ -157,6 +157,10 @@ fn shares(counts: &[(Country, f64)]) -> Vec<OriginShare> {
     counts.iter().take(10).map(share).collect()
 }
 
+/// Part of the alert line from which evidence is a finding, shown as a score long before it alarms. A subject of which no
+/// test has as much needs no closer look.
+pub(super) const SAID_FROM: f64 = 0.25;
+
 /// Writes a figure with what is usual at most.
 #[must_use]
 pub const fn figure(name: FigureName, observed: f64, expected: Option<f64>) -> Figure {
