@@ -1,5 +1,6 @@
 //! From merged summaries to findings: rolls the windows, runs the detectors, then lets the baselines learn.
 
+mod hosts;
 mod memory;
 mod revision;
 mod survey;
@@ -17,6 +18,7 @@ use crate::detect::budget::{Lines, budget};
 use crate::detect::calibration::Calibration;
 use crate::detect::capacity::{Bounds, Capacity, Condition};
 use crate::detect::carpet_bombing;
+use crate::detect::engine::hosts::Hosts;
 use crate::detect::family::Families;
 use crate::detect::finding::Finding;
 use crate::detect::minute::{Course, MinuteSums, MinuteVerdict, Standard};
@@ -162,7 +164,7 @@ pub struct Engine {
     origins: Option<Arc<Origins>>,
     sensor: SensorBlind,
     families: Families,
-    hosts: BTreeMap<Address, Watched>,
+    hosts: Hosts,
     /// Configured sites, each as the sum of its hosts.
     sites: BTreeMap<SiteId, WatchedSite>,
     /// What each site as a whole bears.
@@ -233,7 +235,7 @@ impl Engine {
             origins: None,
             sensor: SensorBlind::default(),
             families: Families::default(),
-            hosts: BTreeMap::new(),
+            hosts: Hosts::default(),
             sites: BTreeMap::new(),
             capacity: BTreeMap::new(),
             courses: BTreeMap::new(),
@@ -477,10 +479,11 @@ impl Engine {
             let known = self.known.contains(record.source);
             let scanner = !self.scanners.is_in_concert(record.source)
                 && (self.scanners.probes(record.source) || self.sources.is_scanner(record.source));
+            let source = self.seed.address(record.source);
             let host = self.hosts.get_mut(&record.target);
             let site = self.policy.site_of(record.target).and_then(|site| self.sites.get_mut(&site));
             for watched in host.into_iter().chain(site.map(|site| &mut site.watched)) {
-                observe_record(self.seed, watched, record, known, scanner);
+                observe_record(self.seed, watched, record, source, known, scanner);
             }
         }
         for contact in &summary.contacts {
@@ -488,7 +491,7 @@ impl Engine {
         }
         let refused = summary.flows.cohort_refused > 0;
         let (home, idle) = (&self.home, HostTick::default());
-        for (address, watched) in &mut self.hosts {
+        for (address, watched) in self.hosts.iter_mut() {
             let of = |hosts: &'_ [HostTick]| hosts.binary_search_by_key(address, |host| host.address).ok();
             let counted = of(&summary.hosts).map(|place| &summary.hosts[place]);
             let host = counted.or_else(|| of(&newly_protected).map(|place| &newly_protected[place])).unwrap_or(&idle);
@@ -523,16 +526,17 @@ impl Engine {
         let is_first = contact.stage == ContactStage::Verified;
         let system = self.origins.as_ref().filter(|_| is_first).and_then(|origins| origins.asn(contact.originator));
         let system = system.map(|system| system.number);
-        let newness = Newness {
-            source: !self.known.contains(contact.originator.source_unit()),
-            network: !self.networks.contains(contact.originator.network()),
-        };
+        // The network of a source that was served has been served too.
+        let is_new = !self.known.contains(contact.originator.source_unit());
+        let newness =
+            Newness { source: is_new, network: is_new && !self.networks.contains(contact.originator.network()) };
+        let source = self.seed.address(contact.originator.source_unit());
         let host = self.hosts.get_mut(&contact.responder);
         let site = self.policy.site_of(contact.responder).and_then(|site| self.sites.get_mut(&site));
         for watched in host.into_iter().chain(site.map(|site| &mut site.watched)) {
             let subject = &mut watched.subject;
             let stratum = if is_abroad { &mut subject.abroad } else { &mut subject.domestic };
-            stratum.observe(self.seed, tick, contact, newness);
+            stratum.observe(self.seed, source, tick, contact, newness);
             if contact.stage == ContactStage::Settled {
                 subject.clients.settle(contact);
             }
@@ -895,11 +899,7 @@ fn bears_on_verdict(detector: &str) -> Option<usize> {
 }
 
 /// Returns the hosts of a site, each with the protected prefix it lies in.
-fn members<'a>(
-    hosts: &'a BTreeMap<Address, Watched>,
-    policy: &Policy,
-    site: SiteId,
-) -> Vec<carpet_bombing::Member<'a>> {
+fn members<'a>(hosts: &'a Hosts, policy: &Policy, site: SiteId) -> Vec<carpet_bombing::Member<'a>> {
     let of_site = hosts.iter().filter(|(_, watched)| watched.subject.site == site);
     of_site.filter_map(|(address, watched)| Some((&watched.subject, policy.prefix_of(*address)?))).collect()
 }
@@ -963,14 +963,14 @@ fn add_flood(sums: &mut MinuteSums, watched: &Watched) {
     }
 }
 
-fn observe_record(seed: Seed, watched: &mut Watched, record: &CohortRecord, known: bool, scanner: bool) {
+fn observe_record(seed: Seed, watched: &mut Watched, record: &CohortRecord, source: u64, known: bool, scanner: bool) {
     let quiet = !watched.situation.flood && watched.subject.is_quiet();
     watched.subject.records.observe(record, known, scanner);
     if !scanner {
         watched.subject.spread.observe(seed, record, quiet);
     }
     for stratum in [&mut watched.subject.domestic, &mut watched.subject.abroad] {
-        stratum.sources.note_stack(seed, record.source, record.ttl, record.window);
+        stratum.sources.note_stack(seed, source, record.ttl, record.window);
     }
 }
 

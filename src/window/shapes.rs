@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::hash::{Seed, mix};
+use crate::hash::mix;
 use crate::summary::Contact;
 use crate::time::Tick;
 use crate::window::mixture::{Cell, Mixture, Sample, cell, response};
@@ -40,12 +40,12 @@ pub struct Shapes {
 
 impl Shapes {
     /// Takes a settled connection. One that was not served, or only after its client had asked again, has the shape that
-    /// the server gave it, and says nothing of the client.
-    pub fn settle(&mut self, seed: Seed, tick: Tick, contact: &Contact) {
+    /// the server gave it, and says nothing of the client. `source` is the hash of the client's unit.
+    pub fn settle(&mut self, source: u64, tick: Tick, contact: &Contact) {
         if !contact.served || contact.repeated {
             return;
         }
-        let source = mix(seed.address(contact.originator.source_unit()), CHOICE);
+        let source = mix(source, CHOICE);
         while self.is_kept(source) && self.recent.len() >= MOST_RECENT && self.shift < 32 {
             self.halve();
         }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     fn settle(shapes: &mut Shapes, tick: u64, contact: &Contact) {
-        shapes.settle(Seed::default(), Tick::new(tick), contact);
+        shapes.settle(crate::hash::Seed::default().address(contact.originator.source_unit()), Tick::new(tick), contact);
     }
 
     fn judged(shapes: &Shapes, usual_part: f64) -> Option<Likeness> {

@@ -11,6 +11,7 @@ use crate::hash::{Seed, mix};
 use crate::summary::Contact;
 use crate::time::{TICKS_PER_SECOND, Tick, Timestamp};
 use crate::window::mixture::cell;
+use crate::window::stratum::Newness;
 
 /// Sources told apart.
 const MOST: usize = 2_048;
@@ -222,11 +223,10 @@ pub struct Arrivals {
 }
 
 impl Sources {
-    /// Takes a connection that has just proved its address; `new_source` and `new_network` tell that neither was served
-    /// before.
-    pub fn verify(&mut self, seed: Seed, tick: Tick, contact: &Contact, new_source: bool, new_network: bool) {
-        let address = contact.originator.source_unit();
-        let key = mix(seed.address(address), CHOICE);
+    /// Takes a connection that has just proved its address; `source` is the hash of the originator's unit, `newness` tells
+    /// whether it or its network was served before.
+    pub fn verify(&mut self, source: u64, tick: Tick, contact: &Contact, newness: Newness) {
+        let key = mix(source, CHOICE);
         if !self.entries.contains_key(&key) {
             while self.is_kept(key) && self.entries.len() >= MOST && self.shift < 32 {
                 self.halve();
@@ -236,12 +236,12 @@ impl Sources {
             }
             let weight = f64::from(contact.weight) * (self.shift as f64).exp2();
             self.arrivals.all += weight;
-            self.arrivals.new += if new_source { weight } else { 0.0 };
+            self.arrivals.new += if newness.source { weight } else { 0.0 };
             self.arrivals.seen += 1.0;
             self.entries.insert(
                 key,
                 Source {
-                    address,
+                    address: contact.originator.source_unit(),
                     weight,
                     seconds: [0; WINDOW],
                     recent: 0,
@@ -255,8 +255,8 @@ impl Sources {
                     last: tick,
                     last_at: contact.at,
                     gaps: (0.0, 0.0, 0.0),
-                    new_source,
-                    new_network,
+                    new_source: newness.source,
+                    new_network: newness.network,
                 },
             );
         }
@@ -268,21 +268,22 @@ impl Sources {
         }
     }
 
-    /// Takes a settled connection of a source.
-    pub fn settle(&mut self, seed: Seed, contact: &Contact) {
-        let key = mix(seed.address(contact.originator.source_unit()), CHOICE);
+    /// Takes a settled connection of a source; `source` is the hash of its unit.
+    pub fn settle(&mut self, seed: Seed, source: u64, contact: &Contact) {
+        let key = mix(source, CHOICE);
         if let Some(source) = self.entries.get_mut(&key) {
             source.shapes |= 1 << (mix(seed.0[0], u64::from(cell(contact))) % 64);
             source.received = source.received.saturating_add(contact.received.bytes);
         }
     }
 
-    /// Takes the stack, as time to live and window of a first SYN, that a source was seen with.
-    pub fn note_stack(&mut self, seed: Seed, source: Address, ttl: u8, window: u16) {
+    /// Takes the stack, as time to live and window of a first SYN, that a source was seen with; `source` is its hash
+    /// ([`Seed::address`] of the unit).
+    pub fn note_stack(&mut self, seed: Seed, source: u64, ttl: u8, window: u16) {
         if self.entries.is_empty() {
             return;
         }
-        if let Some(source) = self.entries.get_mut(&mix(seed.address(source), CHOICE)) {
+        if let Some(source) = self.entries.get_mut(&mix(source, CHOICE)) {
             source.stacks |= 1 << (mix(seed.0[1], u64::from(ttl) << 16 | u64::from(window)) % 64);
         }
     }
@@ -423,9 +424,14 @@ mod tests {
         }
     }
 
+    fn hash(source: u32) -> u64 {
+        Seed::default().address(Address::v4(source.to_be_bytes()))
+    }
+
     fn connect(sources: &mut Sources, source: u32, at: f64) {
         let contact = contact(source, at, 1_000);
-        sources.verify(Seed::default(), contact.at.tick(), &contact, true, source.is_multiple_of(2));
+        let newness = Newness { source: true, network: source.is_multiple_of(2) };
+        sources.verify(hash(source), contact.at.tick(), &contact, newness);
     }
 
     fn roll(sources: &mut Sources, from: f64, to: f64, quiet: bool) {
@@ -483,13 +489,13 @@ mod tests {
         let mut sources = Sources::default();
         for n in 0..40_u32 {
             connect(&mut sources, 1, f64::from(n) / 10.0);
-            sources.settle(Seed::default(), &contact(1, 4.0, 500 << (n % 12)));
+            sources.settle(Seed::default(), hash(1), &contact(1, 4.0, 500 << (n % 12)));
         }
         assert_eq!((sums(&sources, 4.0).sources, sums(&sources, 4.0).single), (1.0, 0.0));
         let mut sources = Sources::default();
         (0..40_u32).for_each(|n| connect(&mut sources, 1, f64::from(n) / 10.0));
         assert_eq!(sums(&sources, 4.0).single, 1.0, "one busy machine is not shared");
-        (0..8).for_each(|ttl| sources.note_stack(Seed::default(), Address::v4([0, 0, 0, 1]), 50 + ttl, 64_240));
+        (0..8).for_each(|ttl| sources.note_stack(Seed::default(), hash(1), 50 + ttl, 64_240));
         assert_eq!(sums(&sources, 4.0).single, 0.0, "several stacks are");
     }
 

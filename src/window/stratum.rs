@@ -78,13 +78,13 @@ pub struct Comparison {
 }
 
 impl Stratum {
-    /// Takes a verified connection.
-    pub fn observe(&mut self, seed: Seed, tick: Tick, contact: &Contact, newness: Newness) {
+    /// Takes a verified connection of a source whose unit hashes to `source` ([`Seed::address`]).
+    pub fn observe(&mut self, seed: Seed, source: u64, tick: Tick, contact: &Contact, newness: Newness) {
         match contact.stage {
-            ContactStage::Verified => self.sources.verify(seed, tick, contact, newness.source, newness.network),
+            ContactStage::Verified => self.sources.verify(source, tick, contact, newness),
             ContactStage::Settled => {
-                self.shapes.settle(seed, tick, contact);
-                self.sources.settle(seed, contact);
+                self.shapes.settle(source, tick, contact);
+                self.sources.settle(seed, source, contact);
                 self.service.settle(contact);
             }
             ContactStage::Progress => {}

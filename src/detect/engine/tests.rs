@@ -31,6 +31,6 @@ fn a_host_is_known_in_time_though_scans_wake_its_neighbours() {
         engine.observe(&Summary { tick, hosts, ..Summary::default() }, &CaptureTick { tick, ..CaptureTick::default() });
     }
     assert!(woken >= 18, "{woken}");
-    let busy = &engine.hosts[&host(200, 5).address];
+    let busy = engine.hosts.get(&host(200, 5).address).unwrap();
     assert!(busy.subject.syns.usual().is_some(), "after 200 s, of which 180 are needed");
 }
