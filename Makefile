@@ -4,7 +4,7 @@ CARGO ?= cargo
 VIGIE = target/release/vigie
 DEMO = demo/launch-morning
 
-.PHONY: help demo test eval accuracy bench lint release
+.PHONY: help demo test eval accuracy bench peers instructions lint release
 
 help:
 	@echo "make demo     build, write a launch morning, replay it, leave a report"
@@ -12,6 +12,8 @@ help:
 	@echo "make eval     measure how often it is right on a few worlds; fails below its floors"
 	@echo "make accuracy measure how often it is right and write docs/accuracy.md"
 	@echo "make bench    run the benchmarks"
+	@echo "make peers    measure speed and memory against other programs, on ten million packets"
+	@echo "make instructions  count instructions a packet of the release binary"
 	@echo "make lint     formatting, clippy, documentation, dependencies and licences"
 	@echo "make release  build $(VIGIE)"
 
@@ -47,6 +49,14 @@ accuracy: release
 bench:
 	@scripts/need.sh build
 	$(CARGO) bench --locked
+
+# Against softflowd, nfpcapd, tcpdump and a bare loop; PACKETS=1000000 RUNS=3 for a quick look.
+peers: release
+	PEERS_DIR=target/peers/programs benches/peers/compare.sh --install
+	benches/peers/run.sh $(VIGIE)
+
+instructions: release
+	VIGIE_INSTRUCTIONS_OF=$(VIGIE) $(CARGO) test --locked --test instructions -- --nocapture
 
 lint:
 	$(CARGO) fmt --check
