@@ -1,6 +1,7 @@
 //! From a merged summary to alert lines: one tick after the other, in one thread. Knows nothing of shards and channels.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
@@ -166,7 +167,7 @@ impl<'o> Scorer<'o> {
         self.judged.alert_at = self.engine.lines().subject;
         self.judged.armed = self.engine.armed();
         self.judged.home = Some(self.engine.home());
-        self.judged
+        std::mem::take(&mut self.judged)
     }
 
     /// Lets a policy rule from its tick on.
@@ -205,6 +206,21 @@ impl<'o> Scorer<'o> {
             volume.packets += origin.inbound.packets;
             volume.bytes += origin.inbound.bytes;
         }
+    }
+}
+
+/// A run that ends by a panic closes its alerts too: whoever reads the lines must not take them for open for ever.
+impl Drop for Scorer<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        // What panicked may do so again, and a panic that leaves this place would end the process with nothing flushed.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            for line in self.book.finish(self.now) {
+                self.outlet.alert(&line);
+            }
+        }));
     }
 }
 

@@ -85,6 +85,20 @@ fn mixed() -> Vec<OwnedFrame> {
         .collect()
 }
 
+/// Seven seconds in which 16,000 datagrams a second from everywhere reach one server that never answers.
+fn flood() -> Vec<OwnedFrame> {
+    (0..120_000_u32)
+        .map(|number| {
+            let mut frame = syn(1_000_000 + u64::from(number) / 16, number.wrapping_mul(2_654_435_761) >> 7);
+            frame.bytes[23] = 17;
+            frame.bytes[26..30].copy_from_slice(&number.wrapping_mul(2_654_435_761).to_be_bytes());
+            frame.bytes[33] = 10;
+            frame.bytes[38..40].copy_from_slice(&[0, 20]);
+            frame
+        })
+        .collect()
+}
+
 fn source<'s>(frames: Box<dyn PacketSource + Send + 's>) -> Source<'s> {
     Source { name: "test".to_owned(), frames }
 }
@@ -241,6 +255,30 @@ fn a_panic_in_the_scorer_stops_the_capture() {
         let outcome = run(vec![source(frames)], &settings(threads), &mut record, &AtomicBool::new(false));
         assert_eq!(outcome.panics.len(), 1, "{:?}", outcome.panics);
         assert_eq!(record.lines.len(), 3);
+    }
+}
+
+#[test]
+fn a_panic_in_any_thread_closes_the_alerts_that_are_open() {
+    let frames = flood();
+    let (_, whole) = run_over(&frames, &settings(1));
+    let is = |event: &'static str| move |line: &String| line.contains(&format!("\"event\":\"{event}\""));
+    let opened = whole.lines.iter().position(is("open")).expect("the flood is told");
+    for threads in [1, 2, 4] {
+        let scorer_panics = Record { panic_at: Some(opened + 3), ..Record::default() };
+        let capture_panics = Panics(100, SyntheticSource::new(frames.clone()).with_block(300));
+        let sound = Panics(usize::MAX, SyntheticSource::new(frames.clone()).with_block(300));
+        for (mut record, frames) in [(scorer_panics, sound), (Record::default(), capture_panics)] {
+            let sources = vec![source(Box::new(frames))];
+            let outcome = run(sources, &settings(threads), &mut record, &AtomicBool::new(false));
+            assert_eq!(outcome.panics.len(), 1, "{:?}", outcome.panics);
+            let count = |event| record.lines.iter().filter(|line| is(event)(line)).count();
+            assert!(
+                count("open") > 0 && count("open") == count("close"),
+                "{threads} threads: {:?}",
+                record.lines.last()
+            );
+        }
     }
 }
 
