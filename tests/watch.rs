@@ -399,3 +399,90 @@ fn a_missing_interface_is_answered_with_those_that_exist() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("eth9: there is no such interface; there are: lo, recv0"), "{said}");
 }
+
+/// Makes the link busy for some seconds.
+fn send_some(network: &Network) -> u64 {
+    let fixture = Fixture::read("syn-flood");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("some.pcap");
+    let start = fixture.start_of("syn_flood");
+    let frames = fixture.write_stretch(start, start.plus(Duration::from_secs(4)), &path);
+    assert!(frames > 1_500, "{frames} frames make no busy link");
+    assert_eq!(tcpreplay(&network.sender, "send0", "--multiplier=1", &path), frames);
+    frames
+}
+
+#[test]
+fn an_interface_that_goes_away_blinds_the_sensor_and_is_captured_again_when_it_is_back() {
+    let Some(network) = Network::make(Wiring::default(), SEND) else { return };
+    let threads = threads(4);
+    let watch = Watch::start(&network.receiver, &["recv0"], &threads);
+    let before = send_some(&network);
+    watch.wait_for(before);
+
+    network.receiver.run("ip", &["link", "delete", "recv0"]);
+    let blind = || watch.file("alerts.jsonl").contains("\"kind\":\"sensor_blind\"");
+    assert!(Deadline::after(2 * PATIENCE).wait_until(blind), "{}", watch.file("errors.txt"));
+    assert!(watch.file("errors.txt").contains("the interface is down or gone"), "{}", watch.file("errors.txt"));
+
+    network.lay(0, false);
+    let back = || watch.file("errors.txt").matches("the interface is back").count() == 2;
+    assert!(Deadline::after(PATIENCE).wait_until(back), "both sockets come back: {}", watch.file("errors.txt"));
+    let after = send_some(&network);
+    watch.wait_for(before + after);
+
+    network.receiver.run("ip", &["link", "set", "recv0", "down"]);
+    let gone = || watch.file("errors.txt").matches("the interface is down or gone").count() == 4;
+    assert!(Deadline::after(PATIENCE).wait_until(gone), "{}", watch.file("errors.txt"));
+    network.receiver.run("ip", &["link", "set", "recv0", "up"]);
+    let back = || watch.file("errors.txt").matches("the interface is back").count() == 4;
+    assert!(Deadline::after(PATIENCE).wait_until(back), "{}", watch.file("errors.txt"));
+    let last = send_some(&network);
+    watch.wait_for(before + after + last);
+    let outcome = watch.stop("TERM");
+    assert_eq!(outcome.packets(), before + after + last, "no frame is counted by two sockets");
+    outcome.assert_closed();
+}
+
+#[test]
+fn a_program_that_could_not_run_knows_what_it_lost_and_says_that_it_was_blind() {
+    let Some(network) = Network::make(Wiring::default(), SEND) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let (_, path, frames) = flood(&directory);
+    let watch = Watch::start(&network.receiver, &["recv0"], &["--ring-size", "1"].map(str::to_owned));
+    watch.process.signal_program("STOP");
+    assert_eq!(tcpreplay(&network.sender, "send0", "--topspeed", &path), frames);
+    watch.process.signal_program("CONT");
+    watch.wait_for(frames);
+    let blind = || watch.file("alerts.jsonl").contains("\"kind\":\"sensor_blind\"");
+    assert!(Deadline::after(PATIENCE).wait_until(blind), "{}", watch.file("alerts.jsonl"));
+    let outcome = watch.stop("TERM");
+    assert_eq!(outcome.packets(), frames);
+    assert!(outcome.summary["dropped"]["kernel"].as_u64() > Some(frames / 20), "{}", outcome.summary["dropped"]);
+}
+
+#[test]
+fn an_interface_that_may_not_be_opened_again_ends_the_run_so_that_it_is_started_anew() {
+    let Some(network) = Network::make(Wiring::default(), &["tcpreplay", "prlimit"]) else { return };
+    let watch = Watch::start(&network.receiver, &["recv0"], &[]);
+    let frames = send_some(&network);
+    watch.wait_for(frames);
+    // No room for another ring: the interface comes back, and its socket cannot.
+    let id = watch.process.program_id();
+    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
+    let kilobytes: u64 = line.split_whitespace().next().unwrap().parse().unwrap();
+    let most = format!("--as={}", (kilobytes << 10) - (16 << 20));
+    assert!(Command::new("prlimit").args(["--pid", &id.to_string(), &most]).status().unwrap().success());
+    network.receiver.run("ip", &["link", "set", "recv0", "down"]);
+    let gone = || watch.file("errors.txt").contains("the interface is down or gone");
+    assert!(Deadline::after(PATIENCE).wait_until(gone), "{}", watch.file("errors.txt"));
+    network.receiver.run("ip", &["link", "set", "recv0", "up"]);
+    let Watch { process, files, .. } = watch;
+    let status = process.finish().status;
+    let said = fs::read_to_string(files.path().join("errors.txt")).unwrap();
+    assert_eq!(status.code(), Some(75), "{said}");
+    assert!(said.contains("the interface is back, but cannot be opened again"), "{said}");
+    let summary: Value = serde_json::from_str(&fs::read_to_string(files.path().join("summary.json")).unwrap()).unwrap();
+    assert_eq!(summary["packets"], frames);
+}

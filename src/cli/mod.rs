@@ -42,6 +42,9 @@ pub enum Exit {
     Wrong,
     /// An internal fault; everything was flushed first.
     Internal,
+    /// An interface came back and could not be opened again; everything was flushed first, and a new start may do better
+    /// (`EX_TEMPFAIL` of sysexits.h).
+    Again,
 }
 
 impl From<Exit> for ExitCode {
@@ -51,6 +54,7 @@ impl From<Exit> for ExitCode {
             Exit::Alerted => 1,
             Exit::Wrong => 2,
             Exit::Internal => 70,
+            Exit::Again => 75,
         })
     }
 }
@@ -84,7 +88,8 @@ Exit codes:
   0   done, with or without alerts
   1   --fail-on-alert was given and a warning or critical alert opened
   2   arguments, configuration or input are wrong, or a result could not be written
-  70  an internal fault";
+  70  an internal fault
+  75  an interface came back but could not be opened again: start anew";
 
 /// How much is said beside the results.
 #[derive(Clone, Copy, Debug, Args)]

@@ -31,6 +31,7 @@ use crate::metrics::Metrics;
 use crate::origin::Origins;
 use crate::pipeline::{self, Keep, RunOutcome, Source};
 use crate::report::{self, OriginTotal, ProtectedSite, RunReport};
+use crate::source::SourceError;
 
 /// Where `watch` serves metrics unless told otherwise.
 const WATCH_METRICS: &str = "127.0.0.1:9477";
@@ -190,6 +191,7 @@ impl Session {
         let outputs = std::mem::take(&mut self.outputs);
         let (worst, reader_gone, privacy) = (outputs.worst(), outputs.reader_gone(), outputs.privacy());
         let mut faults: Vec<String> = outcome.faults().map(ToString::to_string).collect();
+        let is_lost = outcome.faults().any(|fault| matches!(fault, SourceError::Lost { .. }));
         faults.extend(outputs.finish());
         faults.iter().for_each(|fault| complain(fault));
         if self.mode == Mode::Replay && self.stop.load(Ordering::Relaxed) && !reader_gone {
@@ -207,6 +209,7 @@ impl Session {
         written?;
         Ok(match worst {
             _ if internal => Exit::Internal,
+            _ if is_lost && self.mode == Mode::Watch => Exit::Again,
             _ if faulty => Exit::Wrong,
             Some(Severity::Warning | Severity::Critical) if self.config.fail_on_alert => Exit::Alerted,
             _ => Exit::Done,

@@ -84,7 +84,7 @@ impl Watch {
         let mut sources = Vec::new();
         for (number, interface) in self.interfaces.iter().enumerate() {
             let id = InterfaceId(u16::try_from(number).unwrap_or(u16::MAX));
-            for socket in live::open(interface, id, &settings)? {
+            for socket in live::open_returning(interface, id, &settings)? {
                 sources.push(Source { name: interface.clone(), frames: Box::new(socket) });
             }
         }

@@ -67,7 +67,8 @@ impl Network {
         Some(network)
     }
 
-    fn lay(&self, cable: u32, offloads: bool) {
+    /// Lays a cable, perhaps one that was cut before.
+    pub(crate) fn lay(&self, cable: u32, offloads: bool) {
         let (near, far) = (format!("send{cable}"), format!("recv{cable}"));
         let (from, to) = (&self.sender, &self.receiver);
         let line = format!("link add {near} netns {} type veth peer name {far} netns {}", from.name, to.name);
@@ -180,6 +181,11 @@ impl Background {
     /// Sends a signal to the program itself: `timeout`, which stands between, passes each on and takes it for the
     /// beginning of the end.
     pub(crate) fn signal_program(&self, name: &str) {
+        succeed(Command::new("kill").args(["-s", name, &self.program_id().to_string()]));
+    }
+
+    /// The process of the program itself, below those that stand between.
+    pub(crate) fn program_id(&self) -> u32 {
         let mut id = self.0.as_ref().expect("not yet awaited").id();
         let child_of = |id: u32| {
             let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
@@ -188,7 +194,7 @@ impl Background {
         while let Some(child) = child_of(id) {
             id = child;
         }
-        succeed(Command::new("kill").args(["-s", name, &id.to_string()]));
+        id
     }
 
     /// Waits for its end and returns what it wrote to piped outputs.

@@ -9,6 +9,7 @@ mod clock;
 mod drops;
 mod fanout;
 mod interface;
+mod returning;
 mod socket;
 
 use std::num::NonZeroUsize;
@@ -21,6 +22,7 @@ use pcap::{Active, Capture, Linktype, Precision};
 use self::clock::{WallClock, Watermark};
 use self::drops::DropMeter;
 pub use self::interface::{LinkFacts, link_facts, names};
+pub use self::returning::{Returning, open_returning};
 use super::{CaptureDrops, Frame, InterfaceId, LinkType, PacketSource, Progress, SourceError};
 use crate::time::Timestamp;
 
