@@ -4,7 +4,7 @@ CARGO ?= cargo
 VIGIE = target/release/vigie
 DEMO = demo/launch-morning
 
-.PHONY: help demo test eval accuracy mutants bench peers instructions lint release
+.PHONY: help demo test eval accuracy mutants floods soak bench peers instructions lint release
 
 help:
 	@echo "make demo     build, write a launch morning, replay it, leave a report"
@@ -12,6 +12,8 @@ help:
 	@echo "make eval     measure how often it is right on a few worlds; fails below its floors"
 	@echo "make accuracy measure how often it is right and write docs/accuracy.md"
 	@echo "make mutants  100,000 damaged captures through the program: an hour; fewer with MUTANTS=1000"
+	@echo "make floods   100 million forged sources of each kind: memory must stay flat; fewer with SOURCES=10000000"
+	@echo "make soak     two simulated weeks and half an hour live: nothing may grow; DAYS=1 SECONDS=60 for less"
 	@echo "make bench    run the benchmarks"
 	@echo "make peers    measure speed and memory against other programs, on ten million packets"
 	@echo "make instructions  count instructions a packet of the release binary"
@@ -52,6 +54,20 @@ MUTANTS ?= 100000
 mutants:
 	@scripts/need.sh build
 	VIGIE_MUTANTS=$(MUTANTS) $(CARGO) test --release --locked --test mutants -- --nocapture
+
+# Memory, metrics and alert lines after a million sources and after a hundred million.
+SOURCES ?= 100000000
+floods:
+	@scripts/need.sh build
+	VIGIE_SOURCES=$(SOURCES) $(CARGO) test --release --locked --test bounded -- --nocapture --test-threads 1
+
+# The live part makes network namespaces, so it runs as root only.
+DAYS ?= 14
+SECONDS ?= 1800
+soak:
+	@scripts/need.sh test
+	VIGIE_SOAK_DAYS=$(DAYS) VIGIE_SOAK_SECONDS=$(SECONDS) PATH="$$PATH:/usr/sbin:/sbin" \
+		$(CARGO) test --release --locked --test soak -- --nocapture --test-threads 1
 
 bench:
 	@scripts/need.sh build
