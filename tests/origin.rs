@@ -270,6 +270,21 @@ fn what_is_no_such_file_is_refused_in_one_sentence() {
     assert!(error.contains("holds no autonomous systems: its records have `country_code`, expected"), "{error}");
 }
 
+/// Found by fuzzing: names of fields went to the terminal as they were, line breaks and escape sequences included.
+#[test]
+fn what_a_file_calls_its_fields_is_escaped_and_cut() {
+    let long = "x".repeat(200).leak();
+    let fields = vec![("countr\n\u{1b}[2J", Value::Text("FR")), (long, Value::Text("FR"))];
+    let file = written(&mmdb("evil\u{1b}]0;", 0, &[("8.8.8.0/24", Value::Map(fields))]));
+    let error = with_geo(file.path()).unwrap_err().to_string();
+    assert!(error.contains("its records have `countr\\n\\u{1b}[2J`, `xxx"), "{error}");
+    assert!(error.len() < 400 && !error.contains(char::is_control), "{error}");
+    let country = Value::Map(vec![("country_code", Value::Text("FR"))]);
+    let file = written(&mmdb("evil\u{1b}]0;", 0, &[("8.8.8.0/24", country)]));
+    let described = with_geo(file.path()).unwrap().describe().join(" ");
+    assert!(described.contains("(evil\\u{1b}]0;)") && !described.contains(char::is_control), "{described}");
+}
+
 /// A file that is damaged anywhere is refused or answers; it never stops the run.
 #[test]
 fn damaged_files_never_panic() {

@@ -33,6 +33,15 @@ const ASN_LAYOUTS: [(Field, Field); 2] = [
 /// in a damaged file the search tree may lead back into itself.
 const NETWORKS_TRIED: usize = 10_000;
 
+/// Names of fields that are shown, and characters of each.
+const MOST_NAMES: usize = 12;
+const LONGEST_NAME: usize = 48;
+
+/// Shows a text of the file: one that may hold anything, and may end on a terminal.
+fn shown(text: &str) -> String {
+    text.chars().take(LONGEST_NAME).flat_map(char::escape_debug).collect()
+}
+
 /// A file, read whole.
 struct File {
     name: String,
@@ -60,7 +69,7 @@ impl File {
         let moment =
             i64::try_from(metadata.build_epoch).ok().and_then(|epoch| jiff::Timestamp::from_second(epoch).ok());
         let built = moment.map_or_else(|| "at an unknown time".to_owned(), |at| at.strftime("%Y-%m-%d").to_string());
-        format!("{} ({}), built {built}", self.name, metadata.database_type)
+        format!("{} ({}), built {built}", self.name, shown(&metadata.database_type))
     }
 
     fn record(&self, address: IpAddr) -> Option<LookupResult<'_, Vec<u8>>> {
@@ -77,7 +86,8 @@ impl File {
     /// Names the fields of the first record that has any.
     fn fields(&self) -> String {
         let of = |record: LookupResult<'_, Vec<u8>>| record.decode::<BTreeMap<String, IgnoredAny>>().ok().flatten();
-        let names = self.first_records().find_map(of).map(|fields| Vec::from_iter(fields.into_keys()));
+        let names = |fields: BTreeMap<String, _>| fields.keys().take(MOST_NAMES).map(|name| shown(name)).collect();
+        let names: Option<Vec<String>> = self.first_records().find_map(of).map(names);
         names.map_or_else(|| "no fields".to_owned(), |names| format!("`{}`", names.join("`, `")))
     }
 }
