@@ -4,7 +4,7 @@ CARGO ?= cargo
 VIGIE = target/release/vigie
 DEMO = demo/launch-morning
 
-.PHONY: help demo test eval accuracy mutants floods soak bench peers instructions lint release
+.PHONY: help demo test eval accuracy mutants floods soak chaos fuzz-smoke fuzz bench peers instructions lint release
 
 help:
 	@echo "make demo     build, write a launch morning, replay it, leave a report"
@@ -14,6 +14,8 @@ help:
 	@echo "make mutants  100,000 damaged captures through the program: an hour; fewer with MUTANTS=1000"
 	@echo "make floods   100 million forged sources of each kind: memory must stay flat; fewer with SOURCES=10000000"
 	@echo "make soak     two simulated weeks and half an hour live: nothing may grow; DAYS=1 SECONDS=60 for less"
+	@echo "make chaos    twenty minutes of faults under live traffic; less with DURATION=60, others with SEED=2"
+	@echo "make fuzz     every fuzz target for an hour, or FUZZ_SECONDS=600; make fuzz-smoke for half a minute"
 	@echo "make bench    run the benchmarks"
 	@echo "make peers    measure speed and memory against other programs, on ten million packets"
 	@echo "make instructions  count instructions a packet of the release binary"
@@ -68,6 +70,21 @@ soak:
 	@scripts/need.sh test
 	VIGIE_SOAK_DAYS=$(DAYS) VIGIE_SOAK_SECONDS=$(SECONDS) PATH="$$PATH:/usr/sbin:/sbin" \
 		$(CARGO) test --release --locked --test soak -- --nocapture --test-threads 1
+
+# Interfaces that go and come, a program that is stopped, killed and told to reload; the books balance afterwards.
+DURATION ?= 1200
+SEED ?= 1
+chaos:
+	@scripts/need.sh test
+	VIGIE_CHAOS_SECONDS=$(DURATION) VIGIE_CHAOS_SEED=$(SEED) PATH="$$PATH:/usr/sbin:/sbin" \
+		$(CARGO) test --release --locked --test chaos -- --nocapture
+
+# Needs cargo-fuzz; runs on the stable toolchain.
+fuzz-smoke:
+	@scripts/fuzz.sh 30
+FUZZ_SECONDS ?= 3600
+fuzz:
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
 
 bench:
 	@scripts/need.sh build
