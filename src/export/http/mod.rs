@@ -6,7 +6,9 @@
 //! keeps readers out, and TLS keeps what they read from others ([`Settings`]).
 
 mod access;
+mod headers;
 mod host;
+mod limits;
 mod negotiate;
 mod page;
 mod routes;
@@ -25,7 +27,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -33,21 +35,7 @@ pub use settings::{Identity, Login, Settings};
 
 use super::board::Board;
 use access::Access;
-
-/// Connections served at once; further ones are closed at once. A dozen scrapers and people need fewer.
-const MAX_CONNECTIONS: u32 = 64;
-
-/// Largest request head in bytes; a browser's is below 4 KiB.
-const MAX_HEAD: usize = 16 * 1024;
-
-/// A request head must have come within this time, and before it the handshake of TLS.
-const HEAD_TIME: Duration = Duration::from_secs(10);
-
-/// A connection is closed after this time, between two requests if it can be; scrapers open another.
-const CONNECTION_TIME: Duration = Duration::from_secs(60);
-
-/// What is under way at the end may take so long.
-const GRACE: Duration = Duration::from_secs(2);
+use limits::{Limits, Place, Places};
 
 /// Pause after a failed accept: the process is out of descriptors, and asking again at once would only burn time.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -114,29 +102,64 @@ impl Drop for Server {
     }
 }
 
+/// An address that is bound and not served yet: no thread is running, and connections wait.
+pub struct Bound {
+    address: SocketAddr,
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    access: Option<Access>,
+    limits: Limits,
+}
+
+impl Bound {
+    /// Returns the address it listens on.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves the board from a thread of its own.
+    ///
+    /// # Errors
+    /// When the thread or its runtime cannot be started.
+    pub fn serve(self, board: Arc<Board>) -> Result<Server, HttpError> {
+        let Self { address, listener, acceptor, access, limits } = self;
+        let start = |reason| HttpError::Start { address, reason };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(start)?;
+        let mut router = routes::router(board);
+        if address.ip().is_loopback() {
+            router = router.layer(axum::middleware::from_fn(host::check));
+        }
+        if let Some(access) = access {
+            router = router.layer(axum::middleware::from_fn_with_state(Arc::new(access), access::check));
+        }
+        let router = router.layer(axum::middleware::map_response(headers::add));
+        let (stop, stopped) = watch::channel(false);
+        let thread = std::thread::Builder::new()
+            .name("vigie-http".to_owned())
+            .spawn(move || runtime.block_on(listen(listener, limits, acceptor, router, stopped)))
+            .map_err(start)?;
+        Ok(Server { address, stop, thread: Some(thread) })
+    }
+}
+
+/// Binds the address and reads what protects it.
+///
+/// # Errors
+/// When the address cannot be bound or the certificate not be used.
+pub fn bind(address: SocketAddr, settings: &Settings) -> Result<Bound, HttpError> {
+    let acceptor = acceptor(settings)?;
+    let listener = listener(address)?;
+    let address = listener.local_addr().map_err(|reason| HttpError::Start { address, reason })?;
+    Ok(Bound { address, listener, acceptor, access: Access::of(settings), limits: Limits::default() })
+}
+
 /// Binds the address and serves the board from a thread of its own.
 ///
 /// # Errors
 /// When the address cannot be bound, the certificate not be used or the thread not started; nothing is left running then.
 pub fn serve(address: SocketAddr, board: Arc<Board>, settings: &Settings) -> Result<Server, HttpError> {
-    let acceptor = acceptor(settings)?;
-    let listener = bind(address)?;
-    let start = |reason| HttpError::Start { address, reason };
-    let address = listener.local_addr().map_err(start)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(start)?;
-    let mut router = routes::router(board);
-    if address.ip().is_loopback() {
-        router = router.layer(axum::middleware::from_fn(host::check));
-    }
-    if let Some(access) = Access::of(settings) {
-        router = router.layer(axum::middleware::from_fn_with_state(Arc::new(access), access::check));
-    }
-    let (stop, stopped) = watch::channel(false);
-    let thread = std::thread::Builder::new()
-        .name("vigie-http".to_owned())
-        .spawn(move || runtime.block_on(listen(listener, acceptor, router, stopped)))
-        .map_err(start)?;
-    Ok(Server { address, stop, thread: Some(thread) })
+    bind(address, settings)?.serve(board)
 }
 
 /// Checks what can be checked without serving: the certificate and its key.
@@ -152,7 +175,7 @@ fn acceptor(settings: &Settings) -> Result<Option<TlsAcceptor>, HttpError> {
     Ok(config.map(TlsAcceptor::from))
 }
 
-fn bind(address: SocketAddr) -> Result<TcpListener, HttpError> {
+fn listener(address: SocketAddr) -> Result<TcpListener, HttpError> {
     let listener = TcpListener::bind(address).and_then(|listener| {
         listener.set_nonblocking(true)?;
         Ok(listener)
@@ -163,7 +186,13 @@ fn bind(address: SocketAddr) -> Result<TcpListener, HttpError> {
     })
 }
 
-async fn listen(listener: TcpListener, acceptor: Option<TlsAcceptor>, router: Router, mut stop: watch::Receiver<bool>) {
+async fn listen(
+    listener: TcpListener,
+    limits: Limits,
+    acceptor: Option<TlsAcceptor>,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(reason) => {
@@ -171,16 +200,17 @@ async fn listen(listener: TcpListener, acceptor: Option<TlsAcceptor>, router: Ro
             return;
         }
     };
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS as usize));
+    let places = Places::new(limits);
     loop {
         let accepted = tokio::select! {
             _ = stop.changed() => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
-                if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-                    tokio::spawn(greet(stream, acceptor.clone(), router.clone(), stop.clone(), place));
+            Ok((stream, client)) => {
+                if let Some(place) = places.take(client.ip()) {
+                    let service = Service { router: router.clone(), limits, stop: stop.clone(), _place: place };
+                    tokio::spawn(greet(stream, acceptor.clone(), service));
                 }
             }
             Err(_) => sleep(ACCEPT_PAUSE).await,
@@ -188,46 +218,47 @@ async fn listen(listener: TcpListener, acceptor: Option<TlsAcceptor>, router: Ro
     }
     drop(listener);
     // All places are free again once every connection has ended.
-    let _ = timeout(GRACE, places.acquire_many(MAX_CONNECTIONS)).await;
+    places.all_free().await;
+}
+
+/// What one connection is served with.
+struct Service {
+    router: Router,
+    limits: Limits,
+    stop: watch::Receiver<bool>,
+    _place: Place,
 }
 
 /// Shakes hands, where there is TLS, and serves the connection.
-async fn greet(
-    stream: TcpStream,
-    acceptor: Option<TlsAcceptor>,
-    router: Router,
-    stop: watch::Receiver<bool>,
-    place: OwnedSemaphorePermit,
-) {
+async fn greet(stream: TcpStream, acceptor: Option<TlsAcceptor>, service: Service) {
     match acceptor {
-        None => answer(stream, router, stop, place).await,
+        None => answer(stream, service).await,
         Some(acceptor) => {
-            if let Ok(Ok(stream)) = timeout(HEAD_TIME, acceptor.accept(stream)).await {
-                answer(stream, router, stop, place).await;
+            if let Ok(Ok(stream)) = timeout(service.limits.head_time, acceptor.accept(stream)).await {
+                answer(stream, service).await;
             }
         }
     }
 }
 
 /// Serves one connection. Its errors are the other side's affair: a reset, a bad request, a head that came too slowly.
-async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    router: Router,
-    mut stop: watch::Receiver<bool>,
-    place: OwnedSemaphorePermit,
-) {
+async fn answer<S: AsyncRead + AsyncWrite + Unpin>(stream: S, service: Service) {
+    let Service { router, limits, mut stop, _place } = service;
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_buf_size(MAX_HEAD)
+        .header_read_timeout(limits.head_time)
+        .max_buf_size(limits.head_bytes)
+        .max_headers(limits.head_lines)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     tokio::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
         _ = stop.changed() => {}
-        () = sleep(CONNECTION_TIME) => {}
+        () = sleep(limits.connection_time) => {}
     }
     connection.as_mut().graceful_shutdown();
-    let _ = timeout(GRACE, connection).await;
-    drop(place);
+    let _ = timeout(limits.grace, connection).await;
 }
+
+#[cfg(test)]
+mod tests;
