@@ -3,6 +3,7 @@
 use tracing_subscriber::EnvFilter;
 
 use super::Verbosity;
+use crate::config::LOG_VARIABLE;
 
 /// Starts logging: warnings and errors, more with `-v`; `VIGIE_LOG` says it in detail.
 pub(super) fn start(verbosity: Verbosity) {
@@ -12,7 +13,7 @@ pub(super) fn start(verbosity: Verbosity) {
         Verbosity { verbose: 1, .. } => "info",
         Verbosity { .. } => "debug",
     };
-    let filter = EnvFilter::try_from_env("VIGIE_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
     let started = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

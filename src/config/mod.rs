@@ -365,6 +365,9 @@ impl Default for Config {
 /// The variable that names the configuration file.
 pub const CONFIG_VARIABLE: &str = "VIGIE_CONFIG";
 
+/// The variable that says in detail what is logged.
+pub const LOG_VARIABLE: &str = "VIGIE_LOG";
+
 /// A flag as it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Given {
@@ -379,7 +382,9 @@ pub struct Given {
 /// Returns the variable that was probably meant: what differs in more than two letters is not ours.
 fn nearly_a_variable(name: &str) -> Option<&'static str> {
     let known = KEYS.iter().filter_map(|key| key.variable);
-    known.filter(|_| name != CONFIG_VARIABLE).find(|variable| suggest::distance(variable, name) <= 2)
+    known
+        .filter(|_| ![CONFIG_VARIABLE, LOG_VARIABLE].contains(&name))
+        .find(|variable| suggest::distance(variable, name) <= 2)
 }
 
 fn key(name: &str) -> Option<&'static Key> {

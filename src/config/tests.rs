@@ -205,3 +205,12 @@ fn what_protects_the_endpoint_only_in_pairs_is_asked_for_in_pairs() {
     let missing = load("[http]\ntoken = { env = \"VIGIE_TEST_NOT_SET\" }\n", &[]).unwrap().http().unwrap_err();
     assert!(missing.to_string().contains("[http] token: the variable VIGIE_TEST_NOT_SET is not set"), "{missing}");
 }
+
+#[test]
+fn variables_that_others_read_are_no_mistakes() {
+    let set = |name: &str| Config::load(None, [(name.to_owned(), "debug".to_owned())], &[]);
+    for name in [CONFIG_VARIABLE, LOG_VARIABLE] {
+        assert!(set(name).is_ok(), "{name}");
+    }
+    assert!(set("VIGIE_LANGE").unwrap_err().to_string().contains("did you mean VIGIE_LANG?"));
+}
