@@ -68,6 +68,14 @@ impl Kept {
         }
     }
 
+    /// Returns the file that it is in, if it is in one.
+    pub(super) const fn file(&self) -> Option<&PathBuf> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Here(_) | Self::Variable(_) => None,
+        }
+    }
+
     /// Writes where it stands; what stands here is not shown.
     pub(super) fn show(&self) -> String {
         match self {

@@ -213,7 +213,7 @@ impl SinkEntry {
                 hostname: self.hostname.clone().unwrap_or_default(),
                 ca: self.ca.clone(),
             }),
-            (Some(Exec), _) => To::Exec(settings::Exec { command: self.command.clone() }),
+            (Some(Exec), _) => To::Exec(settings::Exec { command: self.command.clone(), helper: None }),
             (Some(Syslog), None) | (None, _) => return Err("type or address is missing".to_owned()),
         };
         Ok(Settings {
@@ -224,6 +224,12 @@ impl SinkEntry {
             queue: self.queue.unwrap_or(settings::QUEUE),
             to,
         })
+    }
+
+    /// Returns the files that its secrets, certificates and template are in.
+    fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let secrets = self.url.iter().chain(self.headers.iter().map(|(_, kept)| kept)).chain(&self.secret);
+        secrets.filter_map(Kept::file).chain(&self.ca).chain(&self.template_file)
     }
 
     fn template(&self) -> Result<Option<String>, String> {
@@ -283,6 +289,18 @@ impl Config {
             }
         }
         if mistakes.is_empty() { Ok(sinks) } else { Err(Mistakes(mistakes)) }
+    }
+
+    /// Tells whether a sink runs a command.
+    #[must_use]
+    pub fn runs_commands(&self) -> bool {
+        self.sink.iter().any(|entry| entry.kind == Some(Exec))
+    }
+
+    /// Returns the files that sinks name, which are read again with the configuration.
+    #[must_use]
+    pub fn sink_files(&self) -> Vec<PathBuf> {
+        self.sink.iter().flat_map(SinkEntry::files).cloned().collect()
     }
 
     /// Returns the folder in which undelivered alerts wait: `spool`, or one in `state`.

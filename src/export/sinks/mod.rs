@@ -33,6 +33,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Sender, TrySendError, bounded};
 
+pub use exec::Helper;
+pub use exec::helper::attend;
 pub use mute::Mute;
 pub use receiver::Refusal;
 pub use secret::Secret;
@@ -326,7 +328,7 @@ mod tests {
     fn a_sink_that_cannot_work_changes_nothing() {
         let (_listener, settings) = silent();
         let mut sinks = Sinks::start(std::slice::from_ref(&settings), Vec::new(), None, None).unwrap();
-        let to = To::Exec(settings::Exec { command: vec!["/nowhere/page".to_owned()] });
+        let to = To::Exec(settings::Exec { command: vec!["/nowhere/page".to_owned()], helper: None });
         assert!(sinks.revise(vec![Settings { to, ..settings }], Vec::new()).is_err());
         told::samples::lines().iter().for_each(|line| sinks.tell(line));
         assert_eq!(sinks.finish(Duration::from_millis(100)), [Left { sink: "silent".to_owned(), kept: 0, lost: 2 }]);

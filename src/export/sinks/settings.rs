@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::exec::Helper;
 use super::filter::Updates;
 use super::secret::Secret;
 use super::syslog::Facility;
@@ -138,10 +139,19 @@ impl Transport {
 }
 
 /// A program that is run for each line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Exec {
     /// The program and its arguments.
     pub command: Vec<String>,
+    /// Who runs it for a process that has given up starting programs.
+    pub helper: Option<Helper>,
+}
+
+/// Who runs the program is no part of what was asked for.
+impl PartialEq for Exec {
+    fn eq(&self, other: &Self) -> bool {
+        self.command == other.command
+    }
 }
 
 /// Tells whether text is an address and port, or a name and port, without resolving it.
