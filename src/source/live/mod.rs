@@ -150,6 +150,9 @@ fn activate(interface: &str, settings: &Settings) -> Result<Capture<Active>, pca
     // The empty filter accepts everything, cut to the snap length. Without a filter the kernel copies whole frames
     // into the ring and libpcap cuts them there.
     capture.filter("", true)?;
+    // libpcap leaves its socket open to programs that are started, which have no business with it.
+    rustix::io::fcntl_setfd(capture.as_fd(), rustix::io::FdFlags::CLOEXEC)
+        .map_err(|error| pcap::Error::IoError(std::io::Error::from(error).kind()))?;
     capture.setnonblock()
 }
 
