@@ -16,6 +16,7 @@ pub mod eval;
 pub mod evidence;
 pub mod export;
 pub mod flow;
+pub mod guard;
 pub mod hash;
 pub mod kind;
 pub mod metrics;

@@ -13,6 +13,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("kind", &[]),
     ("packet", &[]),
+    ("guard", &[]),
     ("hash", &[]),
     ("policy", &[]),
     ("capture", &["decode", "source"]),
@@ -40,7 +41,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "alert", "config", "detect", "doctor", "eval", "evidence", "export", "flow", "origin", "pipeline",
+            "alert", "config", "detect", "doctor", "eval", "evidence", "export", "flow", "guard", "origin", "pipeline",
             "report", "scenario", "source", "state", "summary",
         ],
     ),
