@@ -4,127 +4,20 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 use support::Deadline;
 use support::fixtures::Fixture;
-use support::netns::{Background, Namespace, Network, PATIENCE, Wiring, device_address, is_installed, tcpreplay};
-
-const METRICS: &str = "127.0.0.1:9477";
-
-/// A running `vigie watch`.
-struct Watch<'n> {
-    place: &'n Namespace,
-    process: Background,
-    files: tempfile::TempDir,
-}
-
-/// What it left behind.
-struct Outcome {
-    summary: Value,
-    alerts: Vec<Value>,
-}
-
-impl<'n> Watch<'n> {
-    /// Starts it in the namespace and waits until it is ready.
-    fn start(place: &'n Namespace, interfaces: &[&str], arguments: &[String]) -> Self {
-        let files = tempfile::tempdir().unwrap();
-        let alerts = files.path().join("alerts.jsonl");
-        let mut command =
-            place.command(env!("CARGO_BIN_EXE_vigie"), &["watch", "--format", "json", "--metrics", METRICS]);
-        command.arg("--alerts").arg(&alerts).args(arguments);
-        for interface in interfaces {
-            command.args(["-i", interface]);
-        }
-        let output = |name| Stdio::from(File::create(files.path().join(name)).unwrap());
-        let process = Background::start(command.stdout(output("summary.json")).stderr(output("errors.txt")));
-        let watch = Self { place, process, files };
-        let ready = Deadline::after(PATIENCE).wait_until(|| watch.get("/readyz").starts_with("HTTP/1.1 200"));
-        assert!(ready, "not ready: {}", watch.file("errors.txt"));
-        watch
-    }
-
-    fn file(&self, name: &str) -> String {
-        fs::read_to_string(self.files.path().join(name)).unwrap_or_default()
-    }
-
-    /// Asks the endpoint; empty when it does not answer.
-    fn get(&self, path: &str) -> String {
-        let ask = || -> std::io::Result<String> {
-            let mut stream = TcpStream::connect(METRICS)?;
-            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-            write!(stream, "GET {path} HTTP/1.1\r\nHost: {METRICS}\r\nConnection: close\r\n\r\n")?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            Ok(answer)
-        };
-        self.place.enter(|| ask().unwrap_or_default())
-    }
-
-    /// Sum of a counter over its labels.
-    fn counter(&self, name: &str) -> u64 {
-        let metrics = self.get("/metrics");
-        let values = metrics.lines().filter(|line| line.starts_with(&format!("{name}{{")));
-        values.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
-    }
-
-    /// Waits until all of `sent` frames are counted or known to be lost.
-    fn wait_for(&self, sent: u64) {
-        let mut seen = 0;
-        let all = Deadline::after(PATIENCE).wait_until(|| {
-            seen = self.counter("vigie_packets_total") + self.counter("vigie_capture_drops_total");
-            seen >= sent
-        });
-        assert!(all, "{seen} of {sent} frames are in the metrics");
-    }
-
-    /// Stops it with a signal; it must end well, with books that balance.
-    fn stop(self, signal: &str) -> Outcome {
-        let Self { process, files, .. } = self;
-        process.signal(signal);
-        let status = process.finish().status;
-        let read = |name: &str| fs::read_to_string(files.path().join(name)).unwrap_or_default();
-        assert_eq!(status.code(), Some(0), "{}", read("errors.txt"));
-        let summary: Value = serde_json::from_str(&read("summary.json")).expect("one JSON object");
-        let alerts: Vec<Value> = read("alerts.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let sum =
-            |key: &str| summary[key].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum::<u64>();
-        let packets = summary["packets"].as_u64().expect("a number");
-        let processed = summary["processed"].as_u64().expect("a number");
-        assert_eq!(packets, processed + sum("discarded") + sum("dropped"), "{summary}");
-        Outcome { summary, alerts }
-    }
-}
-
-impl Outcome {
-    fn packets(&self) -> u64 {
-        self.summary["packets"].as_u64().expect("a number")
-    }
-
-    /// Kind, target and last verdict of each alert that was ever a warning or critical.
-    fn loud(&self) -> BTreeSet<(String, String, String)> {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let loud_ids: BTreeSet<String> =
-            self.alerts.iter().filter(|line| line["severity"] != "info").map(|line| text(&line["id"])).collect();
-        let last_line = |id: &String| self.alerts.iter().rfind(|line| line["id"] == id.as_str());
-        let lines = loud_ids.iter().filter_map(last_line);
-        lines.map(|line| (text(&line["kind"]), text(&line["target"]["prefix"]), text(&line["verdict"]))).collect()
-    }
-
-    fn assert_closed(&self) {
-        for line in self.alerts.iter().filter(|line| line["event"] == "open") {
-            let closed = self.alerts.iter().any(|other| other["id"] == line["id"] && other["event"] == "close");
-            assert!(closed, "never closed: {line}");
-        }
-    }
-}
+use support::netns::{Namespace, Network, PATIENCE, Wiring, device_address, is_installed, tcpreplay};
+use support::watch::Watch;
 
 const SEND: &[&str] = &["tcpreplay"];
 
@@ -309,9 +202,15 @@ fn an_idle_link_ends_well_on_either_signal() {
 fn a_changed_file_is_taken_on_sighup_and_a_wrong_one_is_refused() {
     let Some(network) = Network::make(Wiring::default(), SEND) else { return };
     let directory = tempfile::tempdir().unwrap();
+    // The run gives up root: whoever it becomes reads the configuration, and the hook writes.
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let config = directory.path().join("vigie.toml");
     let write = |text: &str| fs::write(&config, text).unwrap();
-    write("home = \"FR\"\nprotect = \"203.0.113.0/24=web\"\n");
+    let told = directory.path().join("told.jsonl");
+    let script = format!("cat >> {}; echo >> {}", told.display(), told.display());
+    let sink =
+        |name: &str| format!("[[sink]]\nname = \"{name}\"\ntype = \"exec\"\ncommand = [\"sh\", \"-c\", {script:?}]\n");
+    write(&format!("home = \"FR\"\nprotect = \"203.0.113.0/24=web\"\n{}severity = \"critical\"\n", sink("page")));
     let arguments = ["--config".to_owned(), config.to_str().unwrap().to_owned()];
     let watch = Watch::start(&network.receiver, &["recv0"], &arguments);
     let sites = || -> Vec<String> {
@@ -340,11 +239,15 @@ fn a_changed_file_is_taken_on_sighup_and_a_wrong_one_is_refused() {
     said("reload: refused, the configuration before stays in force");
     assert_eq!(sites(), ["web=\"203.0.113.0/24\""]);
 
-    let told = directory.path().join("told.jsonl");
-    let script = format!("cat >> {}; echo >> {}", told.display(), told.display());
-    let sink = format!("[[sink]]\nname = \"page\"\ntype = \"exec\"\ncommand = [\"sh\", \"-c\", {script:?}]\n");
+    write("[[sink]]\nname = \"late\"\ntype = \"exec\"\ncommand = [\"true\"]\n");
+    watch.process.signal_program("HUP");
+    said("sink `late`: the sandbox runs only commands that it was started with: restart for this one");
+
     let protect = "protect = [\"203.0.113.0/25=web\", \"2001:db8:113::/48=web\", \"198.51.100.0/24=lab\"]\n";
-    write(&format!("home = \"DE\"\n{protect}{sink}"));
+    // A receiver that was not there at the start, by its name: it is resolved and dialled from inside the sandbox.
+    let (port, bodies) = receive(&network.receiver);
+    let hook = format!("[[sink]]\nname = \"hook\"\ntype = \"webhook\"\nurl = \"http://localhost:{port}/told\"\n");
+    write(&format!("home = \"DE\"\n{protect}{}{hook}", sink("chat")));
     watch.process.signal_program("HUP");
     said("reload: in force from now on: protect, sink; needs a restart: home");
     let rules = || sites() == ["web=\"203.0.113.0/25\"", "lab=\"198.51.100.0/24\""];
@@ -359,10 +262,39 @@ fn a_changed_file_is_taken_on_sighup_and_a_wrong_one_is_refused() {
         assert!(String::from_utf8_lossy(&output.stderr).contains("20000 packets transmitted"));
         let heard = || fs::read_to_string(&told).unwrap_or_default().contains("\"site\":\"web\"");
         assert!(Deadline::after(PATIENCE).wait_until(heard), "{}", watch.file("alerts.jsonl"));
+        let body = bodies.recv_timeout(PATIENCE).expect("the new receiver is called");
+        assert!(body.contains("vigie.alert/1"), "{body}");
         drop(server);
     }
     let outcome = watch.stop("TERM");
     assert!(outcome.packets() >= frames);
+}
+
+/// A receiver of alerts on a loopback address that takes them all; returns its port and what comes.
+fn receive(place: &Namespace) -> (u16, mpsc::Receiver<String>) {
+    let listener = place.enter(|| TcpListener::bind("127.0.0.1:0").unwrap());
+    let port = listener.local_addr().unwrap().port();
+    let (tell, bodies) = mpsc::channel();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut reader = BufReader::new(stream);
+            let mut length = 0;
+            for line in reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
+                if let Some((name, value)) = line.split_once(':')
+                    && name.eq_ignore_ascii_case("content-length")
+                {
+                    length = value.trim().parse().unwrap_or(0);
+                }
+            }
+            let mut body = vec![0; length];
+            if reader.read_exact(&mut body).is_ok() {
+                let _ = tell.send(String::from_utf8_lossy(&body).into_owned());
+            }
+            let taken = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            let _ = reader.get_mut().write_all(taken);
+        }
+    });
+    (port, bodies)
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod check;
 mod config;
 mod doctor;
 mod eval;
+mod hook;
 mod keeper;
 mod log;
 mod manual;
@@ -17,6 +18,7 @@ mod outputs;
 mod progress;
 mod reload;
 mod replay;
+mod sandbox;
 mod seed;
 mod session;
 mod signals;
@@ -117,6 +119,8 @@ enum Command {
     Doctor(doctor::Doctor),
     Completions(manual::Completions),
     Man(manual::Man),
+    #[command(hide = true)]
+    Hook(hook::Hook),
 }
 
 /// Parses the command line, runs the command and returns its exit code.
@@ -151,6 +155,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Doctor(doctor) => doctor.run(cli.verbosity),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
+        Command::Hook(hook) => hook.run(),
     }
 }
 

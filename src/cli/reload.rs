@@ -10,6 +10,7 @@ use signal_hook::consts::SIGHUP;
 use signal_hook::iterator::Signals;
 
 use super::check::examine;
+use super::sandbox::Limits;
 use super::terminal::complain;
 use crate::config::{Changes, Config};
 use crate::export::privacy::Privacy;
@@ -56,11 +57,12 @@ impl Hangups {
     pub(super) fn follow(
         mut self,
         started: Config,
+        limits: Option<Limits>,
         read: impl Fn() -> anyhow::Result<Config> + Send + 'static,
     ) -> anyhow::Result<Incoming> {
         let (to_scorer, revisions) = bounded(PENDING);
         let (to_outputs, deliveries) = bounded(PENDING);
-        let mut reload = Reload { current: started.clone(), started, to_scorer, to_outputs };
+        let mut reload = Reload { current: started.clone(), started, limits, to_scorer, to_outputs };
         let follow = move || {
             for _ in self.0.forever() {
                 complain(&reload.again(read()));
@@ -78,6 +80,8 @@ impl Hangups {
 struct Reload {
     started: Config,
     current: Config,
+    /// What the sandbox allows, where there is one.
+    limits: Option<Limits>,
     to_scorer: Sender<Revision>,
     to_outputs: Sender<Delivery>,
 }
@@ -86,20 +90,31 @@ impl Reload {
     /// Takes what was read, and returns what is to be said of it.
     fn again(&mut self, read: anyhow::Result<Config>) -> String {
         let taken = read.and_then(|config| {
-            examine(&config)?;
+            let sinks = self.sinks(&config)?;
             let changes = self.current.changes(&self.started, &config);
-            self.send(&config, &changes)?;
+            self.send(&config, &changes, sinks)?;
             self.current = config;
             Ok(said(&changes))
         });
         taken.unwrap_or_else(|error| format!("{error:#}\nreload: refused, the configuration before stays in force"))
     }
 
-    fn send(&self, config: &Config, changes: &Changes) -> anyhow::Result<()> {
+    /// Tries what the configuration names. Inside a sandbox that is its sinks: what needs a restart may lie out of sight.
+    fn sinks(&self, config: &Config) -> anyhow::Result<Vec<Settings>> {
+        let Some(limits) = &self.limits else {
+            examine(config)?;
+            return Ok(config.sinks()?);
+        };
+        let mut sinks = config.sinks()?;
+        limits.admit(&mut sinks)?;
+        Ok(sinks)
+    }
+
+    fn send(&self, config: &Config, changes: &Changes, sinks: Vec<Settings>) -> anyhow::Result<()> {
         let protects = changes.taken.iter().any(|name| matches!(*name, "protect" | "site"));
         let revision =
             Revision { sites: protects.then(|| config.sites()), engine: config.engine(), alert: config.alert.clone() };
-        let delivery = Delivery { sinks: config.sinks()?, mutes: config.mutes(), privacy: config.privacy };
+        let delivery = Delivery { sinks, mutes: config.mutes(), privacy: config.privacy };
         let busy = "the last change has not been taken yet: try again";
         self.to_outputs.try_send(delivery).ok().context(busy)?;
         self.to_scorer.try_send(revision).ok().context(busy)
@@ -132,7 +147,10 @@ mod tests {
         let (to_scorer, revisions) = bounded(PENDING);
         let (to_outputs, deliveries) = bounded(PENDING);
         let config = load(text).unwrap();
-        (Reload { started: config.clone(), current: config, to_scorer, to_outputs }, Incoming { revisions, deliveries })
+        (
+            Reload { started: config.clone(), current: config, limits: None, to_scorer, to_outputs },
+            Incoming { revisions, deliveries },
+        )
     }
 
     #[test]

@@ -62,8 +62,16 @@ impl Replay {
 
         let inputs: Vec<String> = self.captures.iter().map(|path| path.display().to_string()).collect();
         let name = label(&inputs);
-        let wanted = Wanted { mode: Mode::Replay, seed, inputs, sources: vec![name.clone()], state, screen: self.tui };
-        let session = Session::open(&config, wanted, verbosity, Arc::clone(&stop))?;
+        let wanted = Wanted {
+            mode: Mode::Replay,
+            seed,
+            inputs,
+            sources: vec![name.clone()],
+            state,
+            screen: self.tui,
+            sandbox: None,
+        };
+        let (session, _) = Session::open(&config, wanted, verbosity, Arc::clone(&stop))?;
         let frames = pace(Watched::new(files, !verbosity.quiet && !self.tui), config.speed, stop);
         session.run(vec![Source { name, frames }])
     }

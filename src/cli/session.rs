@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use super::keeper::Opened;
 use super::outputs::Outputs;
 use super::reload::Incoming;
+use super::sandbox::{Limits, Sandbox};
 use super::status::Status;
 use super::terminal::{Stream, complain};
 use super::tui::Screen;
@@ -21,10 +22,11 @@ use crate::evidence::{Evidence, Origin};
 use crate::export::SinkError;
 use crate::export::board::Board;
 use crate::export::flows::FlowFile;
-use crate::export::http::{self, Server};
+use crate::export::http::{self, Bound, Server};
 use crate::export::jsonl::JsonLines;
 use crate::export::privacy::Privacy;
 use crate::export::sinks::{Settings, Sinks};
+use crate::guard::{self, Calls};
 use crate::hash::Seed;
 use crate::kind::Severity;
 use crate::metrics::Metrics;
@@ -62,6 +64,8 @@ pub(super) struct Wanted {
     pub(super) state: Option<Opened>,
     /// The run is shown on the terminal.
     pub(super) screen: bool,
+    /// What it gives up once everything is open.
+    pub(super) sandbox: Option<Sandbox>,
 }
 
 /// A run that is ready to start.
@@ -71,7 +75,10 @@ pub(super) struct Session {
     settings: pipeline::Settings,
     inputs: Vec<String>,
     outputs: Outputs,
-    served: Option<Served>,
+    /// What is shown of the run, on the endpoint or the terminal.
+    board: Option<Arc<Board>>,
+    /// It serves as long as this is held.
+    server: Option<Server>,
     /// The run is shown on the terminal.
     screen: bool,
     /// Where the summary goes.
@@ -81,7 +88,8 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Loads the tables and opens every output, so that what cannot work is said before any work.
+    /// Loads the tables and opens every output, so that what cannot work is said before any work; then closes the sandbox
+    /// and starts the threads behind the outputs. Returns what the sandbox allows from then on.
     ///
     /// # Errors
     /// One sentence: what cannot be read or written, and what to do.
@@ -90,16 +98,16 @@ impl Session {
         wanted: Wanted,
         verbosity: Verbosity,
         stop: Arc<AtomicBool>,
-    ) -> anyhow::Result<Self> {
-        let Wanted { mode, seed, inputs, sources, state, screen } = wanted;
+    ) -> anyhow::Result<(Self, Option<Limits>)> {
+        let Wanted { mode, seed, inputs, sources, state, screen, sandbox } = wanted;
         let live = mode == Mode::Watch;
         refuse_inputs_as_outputs(config, &inputs)?;
         let origins = Arc::new(Origins::load(&config.origins())?);
-        let sinks = config.sinks()?;
+        let mut sinks = config.sinks()?;
         let mut outputs = Outputs::new(Arc::clone(&stop));
         outputs.set_privacy(config.privacy);
-        let served = serve(config, mode, screen)?;
-        if let Some(Served { board, metrics, .. }) = &served {
+        let mut shown = show(config, mode, screen)?;
+        if let Some(Shown { board, metrics, .. }) = &shown {
             outputs.set_status(Status::new(Arc::clone(metrics), Arc::clone(board), sources.clone(), live));
         }
         let to_stdout = config.alerts.as_deref() == Some(Path::new("-"));
@@ -110,16 +118,20 @@ impl Session {
         if let Some(path) = &config.alerts {
             outputs.add_sink(Box::new(open_alerts(path, live)?));
         }
-        // Live, sinks may come later.
-        if live || !sinks.is_empty() {
-            let metrics = served.as_ref().map(|served| Arc::clone(&served.metrics));
-            outputs.set_remote(start_sinks(config, &sinks, metrics)?);
-        }
         if let Some(path) = &config.flows {
             outputs.set_flows(FlowFile::create(path)?);
         }
         if let Some(path) = &config.report {
             try_writing(path)?;
+        }
+        let serves = shown.as_ref().is_some_and(|shown| shown.bound.is_some());
+        let limits = sandbox.map(|sandbox| sandbox.serving(serves).close(config, &mut sinks)).transpose()?;
+        // Whatever starts threads comes from here on.
+        let server = shown.as_mut().map(Shown::serve).transpose()?.flatten();
+        // Live, sinks may come later.
+        if live || !sinks.is_empty() {
+            let metrics = shown.as_ref().map(|shown| Arc::clone(&shown.metrics));
+            outputs.set_remote(start_sinks(config, &sinks, metrics)?);
         }
         let evidence = match config.evidence() {
             Some(settings) => {
@@ -154,11 +166,25 @@ impl Session {
             policy: Arc::new(config.policy()),
             origins,
             evidence,
-            metrics: served.as_ref().map(|served| Arc::clone(&served.metrics)),
+            metrics: shown.as_ref().map(|shown| Arc::clone(&shown.metrics)),
             revisions: None,
         };
         let config = config.clone();
-        Ok(Self { config, mode, settings, inputs, outputs, served, screen, stream, verbosity, stop })
+        let board = shown.map(|shown| shown.board);
+        let session = Self {
+            config,
+            mode,
+            settings,
+            inputs,
+            outputs,
+            board,
+            server,
+            screen,
+            stream,
+            verbosity,
+            stop,
+        };
+        Ok((session, limits))
     }
 
     /// Takes changes of the configuration while it runs.
@@ -173,15 +199,18 @@ impl Session {
     /// # Errors
     /// When the summary or the report cannot be written.
     pub(super) fn run(mut self, sources: Vec<Source<'_>>) -> anyhow::Result<Exit> {
-        let screen = match &self.served {
-            Some(Served { board, .. }) if self.screen => Some(Screen::open(Arc::clone(board), Arc::clone(&self.stop))?),
+        let screen = match &self.board {
+            Some(board) if self.screen => Some(Screen::open(Arc::clone(board), Arc::clone(&self.stop))?),
             _ => None,
         };
+        if self.mode == Mode::Replay {
+            self.narrow();
+        }
         let started = now();
         let outcome = pipeline::run(sources, &self.settings, &mut self.outputs, &self.stop);
         drop(screen);
         let wall_seconds = now().duration_since(started).as_secs_f64();
-        if let Some(Served { board, .. }) = &self.served {
+        if let Some(board) = &self.board {
             match outcome.panics.first() {
                 Some(panic) => board.fail(format!("an internal fault ended the run: {panic}")),
                 None => board.end(),
@@ -214,6 +243,18 @@ impl Session {
             Some(Severity::Warning | Severity::Critical) if self.config.fail_on_alert => Exit::Alerted,
             _ => Exit::Done,
         })
+    }
+
+    /// Gives up what a replay has no use for: it too reads bytes that strangers chose. Commands of sinks need to be started.
+    fn narrow(&self) {
+        if self.config.runs_commands() {
+            return;
+        }
+        let calls = Calls { serves: self.server.is_some(), dials: !self.config.sink.is_empty() };
+        match guard::narrow(calls) {
+            Ok(filtered) => tracing::debug!(filtered, "system calls are filtered"),
+            Err(error) => tracing::debug!(%error, "system calls are not filtered"),
+        }
     }
 
     fn report(&self, outcome: RunOutcome, wall_seconds: f64, faults: Vec<String>, privacy: Privacy) -> RunReport {
@@ -272,15 +313,25 @@ impl Session {
     }
 }
 
-/// The endpoint under way: it serves as long as this is held.
-struct Served {
-    _server: Option<Server>,
+/// What a run shows of itself, and where it will be served.
+struct Shown {
     board: Arc<Board>,
     metrics: Arc<Metrics>,
+    bound: Option<Bound>,
 }
 
-/// Starts the endpoint, if there is to be one, and the board that it and the screen show.
-fn serve(config: &Config, mode: Mode, screen: bool) -> anyhow::Result<Option<Served>> {
+impl Shown {
+    /// Serves it, where there is an address.
+    fn serve(&mut self) -> anyhow::Result<Option<Server>> {
+        let Some(bound) = self.bound.take() else { return Ok(None) };
+        let server = bound.serve(Arc::clone(&self.board))?;
+        tracing::info!(address = %server.address(), "serving metrics");
+        Ok(Some(server))
+    }
+}
+
+/// Binds the endpoint, if there is to be one, and makes the board that it and the screen show.
+fn show(config: &Config, mode: Mode, screen: bool) -> anyhow::Result<Option<Shown>> {
     let endpoint = match (config.metrics, mode) {
         (Some(endpoint), _) => endpoint,
         (None, Mode::Watch) => WATCH_METRICS.parse().map_err(anyhow::Error::msg)?,
@@ -293,15 +344,14 @@ fn serve(config: &Config, mode: Mode, screen: bool) -> anyhow::Result<Option<Ser
     let metrics = Arc::new(Metrics::new());
     let stall = (mode == Mode::Watch).then_some(STALL);
     let board = Arc::new(Board::new(Arc::clone(&metrics), stall).in_language(config.lang));
-    let server = match endpoint {
-        Endpoint::At(address) => Some(http::serve(address, Arc::clone(&board), &protection)?),
+    let bound = match endpoint {
+        Endpoint::At(address) => Some(http::bind(address, &protection)?),
         Endpoint::Off => None,
     };
-    if let Some(server) = &server {
-        protection.caution(server.address()).iter().for_each(|sentence| complain(sentence));
-        tracing::info!(address = %server.address(), "serving metrics");
+    if let Some(bound) = &bound {
+        protection.caution(bound.address()).iter().for_each(|sentence| complain(sentence));
     }
-    Ok(Some(Served { _server: server, board, metrics }))
+    Ok(Some(Shown { board, metrics, bound }))
 }
 
 /// Opens the alert lines: a replay writes its own file, a live run goes on with the one before, so that a restart costs no

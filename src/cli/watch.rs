@@ -7,8 +7,10 @@ use clap::Args;
 use super::keeper::Opened;
 use super::options::{Options, one};
 use super::reload::Hangups;
+use super::sandbox::SandboxOptions;
 use super::session::{Mode, Session, Wanted};
-use super::{Exit, Verbosity, seed, signals};
+use super::signals::Stop;
+use super::{Exit, Verbosity, seed};
 use crate::config::Config;
 use crate::pipeline::Source;
 use crate::source::{InterfaceId, live};
@@ -19,6 +21,9 @@ use crate::source::{InterfaceId, live};
 /// `setcap cap_net_raw,cap_net_admin=eip $(which vigie)`. The first SIGINT or SIGTERM closes open alerts and prints the
 /// summary; a second one ends at once. SIGHUP reads the configuration again: sites, sinks, mutes, events and the like
 /// change without losing what was learned, a wrong file is refused, and what needs a restart is named.
+///
+/// Once everything is open it gives up what it does not need: root, capabilities, files that were not named, starting
+/// programs and most system calls; it says so in one line.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, after_long_help = EXAMPLES)]
 pub(super) struct Watch {
@@ -32,6 +37,9 @@ pub(super) struct Watch {
     /// Capture ring of each socket, in MiB [default: 32].
     #[arg(long, value_name = "MIB", help_heading = "Running")]
     ring_size: Option<String>,
+
+    #[command(flatten)]
+    sandbox: SandboxOptions,
 
     /// Show the run on the terminal: sites, rates, incidents, origins; ? shows the keys.
     #[arg(long, help_heading = "Results")]
@@ -49,7 +57,7 @@ impl Watch {
     /// Captures until a signal.
     pub(super) fn run(self, verbosity: Verbosity) -> anyhow::Result<Exit> {
         let config = self.load()?;
-        let stop = signals::stop_flag()?;
+        let stop = Stop::catch()?;
         let hangups = Hangups::catch()?;
         // Interfaces first: one that is not there must not cost the alerts of the last run.
         let sources = self.sources(&config)?;
@@ -63,9 +71,12 @@ impl Watch {
             sources: names,
             state,
             screen: self.tui,
+            sandbox: self.sandbox.sandbox(self.options.file(), &self.interfaces, self.tui, verbosity.quiet),
         };
-        let session = Session::open(&config, wanted, verbosity, stop)?;
-        let changes = hangups.follow(config, move || self.load())?;
+        // No thread runs before the session has closed the sandbox.
+        let (session, limits) = Session::open(&config, wanted, verbosity, stop.flag())?;
+        stop.follow()?;
+        let changes = hangups.follow(config, limits, move || self.load())?;
         session.follow(changes).run(sources)
     }
 

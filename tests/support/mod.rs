@@ -3,6 +3,7 @@
 pub(crate) mod fixtures;
 pub(crate) mod frames;
 pub(crate) mod netns;
+pub(crate) mod watch;
 
 use std::env;
 use std::sync::mpsc;

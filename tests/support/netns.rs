@@ -184,14 +184,16 @@ impl Background {
         succeed(Command::new("kill").args(["-s", name, &self.program_id().to_string()]));
     }
 
-    /// The process of the program itself, below those that stand between.
+    /// The process number of the program itself, behind whatever started it.
     pub(crate) fn program_id(&self) -> u32 {
         let mut id = self.0.as_ref().expect("not yet awaited").id();
+        let is_it = |id: u32| fs::read_link(format!("/proc/{id}/exe")).is_ok_and(|exe| exe.ends_with("vigie"));
         let child_of = |id: u32| {
             let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
             children.split_whitespace().next().and_then(|child| child.parse::<u32>().ok())
         };
-        while let Some(child) = child_of(id) {
+        // The program itself may have children: the helpers of its sinks.
+        while let Some(child) = child_of(id).filter(|_| !is_it(id)) {
             id = child;
         }
         id
