@@ -23,6 +23,7 @@ mod seed;
 mod session;
 mod signals;
 mod status;
+mod supervisor;
 mod synth;
 mod terminal;
 mod tui;

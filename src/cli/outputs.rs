@@ -13,6 +13,7 @@ use crossbeam_channel::Receiver;
 use super::keeper::Keeper;
 use super::reload::Delivery;
 use super::status::Status;
+use super::supervisor::Supervisor;
 use super::terminal::{Stream, complain};
 use crate::alert::{Alert, Event};
 use crate::detect::engine::Recalled;
@@ -26,6 +27,7 @@ use crate::kind::Severity;
 use crate::metrics::DeliveryOutcome;
 use crate::pipeline::{JudgedTick, Outlet};
 use crate::state::Sections;
+use crate::time::TICKS_PER_SECOND;
 
 /// How long a run waits at its end for receivers to take what is left.
 const LAST_DELIVERIES: Duration = Duration::from_secs(10);
@@ -42,6 +44,8 @@ pub(super) struct Outputs {
     evidence_failed: bool,
     status: Option<Status>,
     keeper: Option<Keeper>,
+    /// The service manager.
+    supervisor: Option<Arc<Supervisor>>,
     /// How much of an address is shown.
     privacy: Privacy,
     /// From where changes come.
@@ -104,6 +108,11 @@ impl Outputs {
     /// Keeps what is learned.
     pub(super) fn set_keeper(&mut self, keeper: Keeper) {
         self.keeper = Some(keeper);
+    }
+
+    /// Tells the service manager that the run is alive.
+    pub(super) fn set_supervisor(&mut self, supervisor: Arc<Supervisor>) {
+        self.supervisor = Some(supervisor);
     }
 
     /// Shows so much of addresses.
@@ -259,6 +268,9 @@ impl Outlet for Outputs {
         }
         if let Some(status) = &mut self.status {
             status.tick(tick);
+        }
+        if let Some(supervisor) = &self.supervisor {
+            supervisor.judged(tick.summary.tick.closes_period(TICKS_PER_SECOND));
         }
     }
 

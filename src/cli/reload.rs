@@ -3,6 +3,7 @@
 //! A configuration that is wrong is refused with the sentences of `vigie check`, and the one before stays in force.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -11,6 +12,7 @@ use signal_hook::iterator::Signals;
 
 use super::check::examine;
 use super::sandbox::Limits;
+use super::supervisor::Supervisor;
 use super::terminal::complain;
 use crate::config::{Changes, Config};
 use crate::export::privacy::Privacy;
@@ -58,6 +60,7 @@ impl Hangups {
         mut self,
         started: Config,
         limits: Option<Limits>,
+        supervisor: Arc<Supervisor>,
         read: impl Fn() -> anyhow::Result<Config> + Send + 'static,
     ) -> anyhow::Result<Incoming> {
         let (to_scorer, revisions) = bounded(PENDING);
@@ -65,7 +68,9 @@ impl Hangups {
         let mut reload = Reload { current: started.clone(), started, limits, to_scorer, to_outputs };
         let follow = move || {
             for _ in self.0.forever() {
+                supervisor.reloading();
                 complain(&reload.again(read()));
+                supervisor.reloaded();
             }
         };
         std::thread::Builder::new()

@@ -69,6 +69,7 @@ impl Replay {
             sources: vec![name.clone()],
             state,
             screen: self.tui,
+            supervisor: None,
             sandbox: None,
         };
         let (session, _) = Session::open(&config, wanted, verbosity, Arc::clone(&stop))?;

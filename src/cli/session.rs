@@ -14,6 +14,7 @@ use super::outputs::Outputs;
 use super::reload::Incoming;
 use super::sandbox::{Limits, Sandbox};
 use super::status::Status;
+use super::supervisor::Supervisor;
 use super::terminal::{Stream, complain};
 use super::tui::Screen;
 use super::{Exit, Verbosity};
@@ -64,6 +65,8 @@ pub(super) struct Wanted {
     pub(super) state: Option<Opened>,
     /// The run is shown on the terminal.
     pub(super) screen: bool,
+    /// Who supervises it.
+    pub(super) supervisor: Option<Arc<Supervisor>>,
     /// What it gives up once everything is open.
     pub(super) sandbox: Option<Sandbox>,
 }
@@ -77,6 +80,7 @@ pub(super) struct Session {
     outputs: Outputs,
     /// What is shown of the run, on the endpoint or the terminal.
     board: Option<Arc<Board>>,
+    supervisor: Option<Arc<Supervisor>>,
     /// It serves as long as this is held.
     server: Option<Server>,
     /// The run is shown on the terminal.
@@ -99,13 +103,14 @@ impl Session {
         verbosity: Verbosity,
         stop: Arc<AtomicBool>,
     ) -> anyhow::Result<(Self, Option<Limits>)> {
-        let Wanted { mode, seed, inputs, sources, state, screen, sandbox } = wanted;
+        let Wanted { mode, seed, inputs, sources, state, screen, supervisor, sandbox } = wanted;
         let live = mode == Mode::Watch;
         refuse_inputs_as_outputs(config, &inputs)?;
         let origins = Arc::new(Origins::load(&config.origins())?);
         let mut sinks = config.sinks()?;
         let mut outputs = Outputs::new(Arc::clone(&stop));
         outputs.set_privacy(config.privacy);
+        supervisor.iter().for_each(|supervisor| outputs.set_supervisor(Arc::clone(supervisor)));
         let mut shown = show(config, mode, screen)?;
         if let Some(Shown { board, metrics, .. }) = &shown {
             outputs.set_status(Status::new(Arc::clone(metrics), Arc::clone(board), sources.clone(), live));
@@ -178,6 +183,7 @@ impl Session {
             inputs,
             outputs,
             board,
+            supervisor,
             server,
             screen,
             stream,
@@ -209,6 +215,7 @@ impl Session {
         let started = now();
         let outcome = pipeline::run(sources, &self.settings, &mut self.outputs, &self.stop);
         drop(screen);
+        self.supervisor.iter().for_each(|supervisor| supervisor.stopping());
         let wall_seconds = now().duration_since(started).as_secs_f64();
         if let Some(board) = &self.board {
             match outcome.panics.first() {

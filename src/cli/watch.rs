@@ -1,6 +1,7 @@
 //! `vigie watch`: live traffic from mirror ports.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -10,6 +11,7 @@ use super::reload::Hangups;
 use super::sandbox::SandboxOptions;
 use super::session::{Mode, Session, Wanted};
 use super::signals::Stop;
+use super::supervisor::Supervisor;
 use super::{Exit, Verbosity, seed};
 use crate::config::Config;
 use crate::pipeline::Source;
@@ -59,6 +61,7 @@ impl Watch {
         let config = self.load()?;
         let stop = Stop::catch()?;
         let hangups = Hangups::catch()?;
+        let supervisor = Arc::new(Supervisor::connect()?);
         // Interfaces first: one that is not there must not cost the alerts of the last run.
         let sources = self.sources(&config)?;
         let state = Opened::open(&config)?;
@@ -71,12 +74,13 @@ impl Watch {
             sources: names,
             state,
             screen: self.tui,
+            supervisor: Some(Arc::clone(&supervisor)),
             sandbox: self.sandbox.sandbox(self.options.file(), &self.interfaces, self.tui, verbosity.quiet),
         };
         // No thread runs before the session has closed the sandbox.
         let (session, limits) = Session::open(&config, wanted, verbosity, stop.flag())?;
         stop.follow()?;
-        let changes = hangups.follow(config, limits, move || self.load())?;
+        let changes = hangups.follow(config, limits, supervisor, move || self.load())?;
         session.follow(changes).run(sources)
     }
 
