@@ -6,6 +6,7 @@ mod http;
 mod alertmanager;
 mod command;
 mod delivery;
+mod secrets;
 mod server;
 mod syslog;
 
