@@ -4,7 +4,7 @@ CARGO ?= cargo
 VIGIE = target/release/vigie
 DEMO = demo/launch-morning
 
-.PHONY: help demo test eval accuracy mutants floods soak chaos fuzz-smoke fuzz bench peers instructions lint release
+.PHONY: help demo test eval accuracy mutants floods soak chaos fuzz-smoke fuzz bench peers instructions lint release deb sbom reproducible
 
 help:
 	@echo "make demo     build, write a launch morning, replay it, leave a report"
@@ -21,6 +21,9 @@ help:
 	@echo "make instructions  count instructions a packet of the release binary"
 	@echo "make lint     formatting, clippy, documentation, dependencies and licences"
 	@echo "make release  build $(VIGIE)"
+	@echo "make deb      build a Debian package below target/debian (cargo install cargo-deb)"
+	@echo "make sbom     write what the program is made of as CycloneDX (cargo install cargo-cyclonedx)"
+	@echo "make reproducible  build twice in two folders and compare to the byte"
 
 # A made-up morning: users rush in, the service meets its capacity, attacks hide in the crowd.
 demo: release
@@ -103,3 +106,19 @@ lint:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 	$(CARGO) deny --offline --locked check bans licenses sources
+
+# With the unit, manual pages, completions and a configuration to fill in.
+PACKAGE = target/package
+deb: release
+	@mkdir -p $(PACKAGE)/man
+	$(VIGIE) man -o $(PACKAGE)/man
+	$(VIGIE) completions bash > $(PACKAGE)/vigie.bash
+	$(VIGIE) completions zsh > $(PACKAGE)/_vigie
+	$(VIGIE) completions fish > $(PACKAGE)/vigie.fish
+	$(CARGO) deb --no-build
+
+sbom:
+	$(CARGO) cyclonedx --format json --spec-version 1.5
+
+reproducible:
+	scripts/reproducible.sh
