@@ -204,7 +204,18 @@ fn watch(network: &Network, folder: &Path) -> Child {
     let errors = File::options().create(true).append(true).open(folder.join("errors.txt")).unwrap();
     Command::new("ip")
         .args(["netns", "exec", &network.receiver.name, env!("CARGO_BIN_EXE_vigie")])
-        .args(["watch", "-i", "recv0", "--config", "vigie.toml", "--format", "json", "--metrics", METRICS])
+        .args([
+            "watch",
+            "--no-sandbox",
+            "-i",
+            "recv0",
+            "--config",
+            "vigie.toml",
+            "--format",
+            "json",
+            "--metrics",
+            METRICS,
+        ])
         .args(["--alerts", "alerts.jsonl", "--state", "state", "--evidence", "evidence", "--flows", "flows.jsonl"])
         .current_dir(folder)
         .stdin(Stdio::null())

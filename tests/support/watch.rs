@@ -20,7 +20,7 @@ pub(crate) struct Watch<'n> {
     place: &'n Namespace,
     /// The program, behind `timeout`.
     pub(crate) process: Background,
-    files: tempfile::TempDir,
+    pub(crate) files: tempfile::TempDir,
 }
 
 /// What it left behind.
