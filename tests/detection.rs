@@ -72,6 +72,10 @@ struct Load {
     /// Bots with addresses of their own that send SYNs past their stack, which resets the answer if `resets`.
     raw_bots: f64,
     resets: bool,
+    /// Forged addresses are those of clients.
+    borrowed: bool,
+    /// Share of answers that a faulty path loses: clients do not finish, or only when they try again.
+    lost: f64,
 }
 
 const CALM: Load = Load {
@@ -83,6 +87,8 @@ const CALM: Load = Load {
     impatient: 0.3,
     raw_bots: 0.0,
     resets: false,
+    borrowed: false,
+    lost: 0.0,
 };
 
 struct World {
@@ -178,7 +184,7 @@ impl World {
         }
         host.syn_ack += 1;
         host.cohort.answered[0] += 1;
-        if self.random.chance(0.01) {
+        if self.random.chance(load.lost.max(0.01)) {
             self.record(source, Outcome::ANSWERED);
             return;
         }
@@ -199,7 +205,8 @@ impl World {
         }
         self.record(source, Outcome::ANSWERED | Outcome::FINISHED | Outcome::CONTINUED);
         contacts.push(self.contact(source, home, robot, ContactStage::Verified));
-        contacts.push(self.contact(source, home, robot, ContactStage::Settled));
+        let repeated = load.lost > 0.0 && self.random.chance(load.lost);
+        contacts.push(Contact { repeated, ..self.contact(source, home, robot, ContactStage::Settled) });
     }
 
     /// An address that a scan has just found: another one every other second. It answers nobody.
@@ -219,7 +226,7 @@ impl World {
             }
         }
         for _ in 0..self.random.poisson(load.forged / 4.0) {
-            let source = self.forged();
+            let source = if load.borrowed { self.client(true) } else { self.forged() };
             host.syn += 1;
             host.cohort.sampled += 1;
             host.cohort.opened += 1;
@@ -329,6 +336,33 @@ fn a_flood_is_estimated_with_its_share_and_no_country() {
         }
         found.sort_by(f64::total_cmp);
         assert!(found[4] <= most_seconds, "{times}x: found after {found:?} s");
+    }
+}
+
+#[test]
+fn a_flood_that_borrows_the_addresses_of_clients_lasts_as_long_as_it_does() {
+    let mut world = World::new(21);
+    world.run(600, &CALM);
+    let flood = Load { forged: 500.0, borrowed: true, ..CALM };
+    let found = world.run_until_loud(120, &flood, AlertKind::SynFlood);
+    assert!(found.is_some_and(|seconds| seconds <= 6.0), "{found:?}");
+    let fires = |(at, finding): &&(u64, Finding)| {
+        *at >= world.tick - 400 && finding.kind == AlertKind::SynFlood && is_loud(finding)
+    };
+    assert_eq!(world.findings.iter().filter(fires).count(), 400, "for the last hundred seconds");
+    let minute = world.minutes.last().unwrap();
+    assert!((minute.attack_share.value - 5.0 / 6.0).abs() < 0.03, "{minute:?}");
+}
+
+#[test]
+fn a_path_that_loses_answers_to_a_rush_is_no_flood() {
+    for lost in [0.3, 0.6, 0.8] {
+        let mut world = World::new(22);
+        world.run(600, &CALM);
+        for (times, lost) in [(2.0, 0.0), (4.0, lost), (6.0, lost)] {
+            world.run(40, &Load { home: 95.0 * times, abroad: 5.0 * times, lost, ..CALM });
+        }
+        assert!(world.loud().is_empty(), "{lost}: {:?}", world.loud());
     }
 }
 

@@ -110,7 +110,7 @@ fn by_clients(line: f64, subject: &Subject) -> Option<Judgement> {
     let rate = subject.records.unfinished_per_second(FEW_SOURCES_RATE);
     let spread = subject.records.networks() >= LEAST_NETWORKS || rate > FEW_SOURCES_RATE;
     let large_enough = rate >= LEAST_UNFINISHED && spread;
-    if known_clients_fail_too(subject, &share) {
+    if known_clients_fail_too(line, subject, &share) {
         return None;
     }
     let confirmed = confirmed_by_rule(subject, &share);
@@ -119,10 +119,28 @@ fn by_clients(line: f64, subject: &Subject) -> Option<Judgement> {
 }
 
 /// Where clients that were served before do not finish either, their path is at fault: a link behind the mirror that
-/// queues or loses answers, and no forging.
-fn known_clients_fail_too(subject: &Subject, share: &Share) -> bool {
-    let (unfinished, n) = subject.records.unfinished_known();
-    n >= 20.0 && unfinished > 0.5 * share.value
+/// queues or loses answers, and no forging. Unless a sound path says that their addresses are borrowed.
+fn known_clients_fail_too(line: f64, subject: &Subject, share: &Share) -> bool {
+    let (unfinished, n) = subject.records.unfinished_known(span(subject));
+    n >= 20.0 && unfinished > 0.5 * share.value && !path_is_sound(line, subject)
+}
+
+/// A faulty path strikes all in proportion, and who gets through it has tried more than once, which shows after three
+/// seconds (RFC 6298: the second try comes after one). Where as many as usual connect at the first try, and what does not
+/// finish came on top of them, the path is sound.
+fn path_is_sound(line: f64, subject: &Subject) -> bool {
+    const SHOWS_AFTER: u64 = 12;
+    const AS_USUAL: f64 = 0.7;
+    const AGAIN: f64 = 0.1;
+    let (abroad, domestic) = (&subject.abroad.service, &subject.domestic.service);
+    let at_first_try = |ticks| abroad.repeated_share(domestic, ticks).is_none_or(|again| again <= AGAIN);
+    let connect = |usual| usual >= 1.0 && subject.verified.recent_per_second(20) >= AS_USUAL * usual;
+    subject.syns.decades() >= line
+        && subject.last_tick().since(subject.unfinished.onset()) >= SHOWS_AFTER
+        && subject.verified.usual().is_some_and(connect)
+        && abroad.repeated_share(domestic, 40).is_some()
+        && at_first_try(8)
+        && at_first_try(40)
 }
 
 /// A surge of SYNs that began with the unfinished handshakes opens a warning while SYN-3 has no answer yet: for six
@@ -191,20 +209,21 @@ fn by_impossible_sources(line: f64, subject: &Subject) -> Option<Judgement> {
     (score > SAID_FROM * line).then_some(Judgement { path: Path::Impossible, score, share, holds, confirmed: true })
 }
 
-/// Most answered handshakes are reset by their clients, in a surge: bots with raw sockets, whose own systems know nothing
-/// of the SYN and reset the answer.
+/// Most answered handshakes are given up by their clients, in a surge, and most of those are reset: bots with raw sockets,
+/// whose own systems know nothing of the SYN and reset the answer, or drop it behind a firewall.
 fn by_resets(line: f64, subject: &Subject) -> Option<Judgement> {
-    let score = subject.abandoned.decades();
+    let score = subject.abandoned.decades().max(subject.unfinished.decades());
     if score <= SAID_FROM * line {
         return None;
     }
     let (reset, all) = subject.cohorts.abandoned(subject.cohorts.deadline(), 40);
     let client = subject.cohorts.client_side(subject.cohorts.deadline(), 40);
-    if subject.sidedness() == Sidedness::OneSided || all * client.raw < 200.0 {
+    let given_up = reset + client.unfinished();
+    if subject.sidedness() == Sidedness::OneSided || all * client.raw < 200.0 || reset < 0.5 * given_up {
         return None;
     }
     let usual = subject.abandoned.level().usual().unwrap_or(0.0);
-    let share = reset / all;
+    let share = (given_up / all).min(1.0);
     let n = all * client.raw;
     let error = (share * (1.0 - share) / n).sqrt().max(0.5 / n);
     let value = ((share - usual) / (1.0 - usual).max(0.05)).max(0.0);
@@ -302,7 +321,8 @@ fn onset(subject: &Subject, judgement: &Judgement) -> crate::time::Tick {
         Path::Clients => subject.unfinished.onset(),
         Path::Silence => subject.silent.onset(),
         Path::Impossible => subject.last_tick(),
-        Path::Resets => subject.abandoned.onset(),
+        Path::Resets if subject.abandoned.decades() >= subject.unfinished.decades() => subject.abandoned.onset(),
+        Path::Resets => subject.unfinished.onset(),
     };
     // The surge knows the start better than a share judged a deadline later, if it is about the same event.
     let surge = subject.syns.onset();

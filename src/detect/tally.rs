@@ -52,7 +52,8 @@ impl Tally {
         if situation.flood {
             let part = now(subject);
             let by_share = Part { attack: situation.attack_share * first_attempts(subject), judged: part.judged };
-            let mut counts = if situation.flood_by_clients { part } else { by_share };
+            // A tick of which nothing was answered shows no handshakes to judge.
+            let mut counts = if situation.flood_by_clients && part.judged > 0.0 { part } else { by_share };
             counts.add(std::mem::take(&mut self.aside));
             return counts;
         }

@@ -199,11 +199,12 @@ impl Records {
         self.unfinished.per_second() + if by_scanners > most_by_scanners { by_scanners } else { 0.0 }
     }
 
-    /// Returns the share of answered handshakes of known sources that were not finished a second after their SYN, and how
-    /// many were answered (unweighted): where they fail too, the path is at fault and not forging.
+    /// Returns the share of answered handshakes of known sources that were not finished a second after their SYN, over the
+    /// last `span` ticks, and how many were answered (unweighted): where they fail too, the path is at fault and not forging.
     #[must_use]
-    pub fn unfinished_known(&self) -> (f64, f64) {
-        (share(self.known_unfinished.sum(), self.known_answered.sum()), self.known_answered.sum())
+    pub fn unfinished_known(&self, span: usize) -> (f64, f64) {
+        let answered = self.known_answered.ring.recent(span) as f64;
+        (share(self.known_unfinished.ring.recent(span) as f64, answered), answered)
     }
 
     /// Returns how many different networks did not finish in ten seconds, up to 64.

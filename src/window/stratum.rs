@@ -33,27 +33,31 @@ pub struct Stratum {
     pub service: Service,
 }
 
-/// Settled connections of the last ten seconds, and those among them that were served, weighted.
+/// Settled connections of the last ten seconds, those among them that were served, and those whose client had to send
+/// something again, weighted.
 #[derive(Clone, Debug, Default)]
 pub struct Service {
-    now: (u64, u64),
+    now: [u64; 3],
     settled: Ring<40>,
     served: Ring<40>,
+    repeated: Ring<40>,
 }
 
-/// Settled connections from which the served part of them is told.
+/// Settled connections from which a part of them is told.
 const LEAST_SETTLED: u64 = 20;
 
 impl Service {
     fn settle(&mut self, contact: &Contact) {
-        self.now.0 += u64::from(contact.weight);
-        self.now.1 += if contact.served { u64::from(contact.weight) } else { 0 };
+        let weight = u64::from(contact.weight);
+        let counted = [true, contact.served, contact.repeated];
+        self.now.iter_mut().zip(counted).for_each(|(count, counts)| *count += if counts { weight } else { 0 });
     }
 
     fn roll(&mut self) {
-        let (settled, served) = std::mem::take(&mut self.now);
+        let [settled, served, repeated] = std::mem::take(&mut self.now);
         self.settled.push(settled);
         self.served.push(served);
+        self.repeated.push(repeated);
     }
 
     /// Returns the part that carried nothing back, 0 to 1; `None` while too few are settled.
@@ -61,6 +65,15 @@ impl Service {
     pub fn unserved_share(&self) -> Option<f64> {
         let (settled, served) = (self.settled.sum(), self.served.sum());
         (settled >= LEAST_SETTLED).then(|| 1.0 - served as f64 / settled as f64)
+    }
+
+    /// Returns the part of both, over the last `ticks` ticks, whose clients had to send something again, 0 to 1; `None` while
+    /// too few are settled.
+    #[must_use]
+    pub fn repeated_share(&self, other: &Self, ticks: usize) -> Option<f64> {
+        let settled = self.settled.recent(ticks) + other.settled.recent(ticks);
+        let repeated = self.repeated.recent(ticks) + other.repeated.recent(ticks);
+        (settled >= LEAST_SETTLED).then(|| repeated as f64 / settled as f64)
     }
 }
 
