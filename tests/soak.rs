@@ -96,7 +96,7 @@ fn write_days(days: f64, capture: &[u8], out: &mut impl Write) -> io::Result<()>
 
 #[test]
 fn simulated_time_makes_nothing_grow() {
-    let days: f64 = std::env::var("VIGIE_SOAK_DAYS").map_or(0.04, |days| days.parse().unwrap());
+    let days: f64 = std::env::var("VIGIE_SOAK_DAYS").map_or(0.25, |days| days.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let capture = stretch(folder.path());
     // Tables that are all in use soon: memory is reserved at the start and resident when it is first used.
