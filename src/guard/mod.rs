@@ -1,7 +1,7 @@
 //! What a process may still do once it reads bytes that strangers chose: as little as its work needs.
 //!
 //! Before any thread is started a run gives up root for another user, every capability and the way to new ones, the files
-//! it was not told of ([`files`]) and the system calls it has no use for ([`syscalls`]). What was opened before stays
+//! it was not told of (`files`) and the system calls it has no use for (`syscalls`). What was opened before stays
 //! open: packet sockets, the listening port, the file of alerts. Each of these holds for the calling thread and for those
 //! it starts, which is why it comes first ([`is_alone`]). Knows paths and users, and nothing of what they are for.
 //!
