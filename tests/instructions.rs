@@ -3,7 +3,7 @@
 //! callgrind (valgrind) counts what the program executes, the same on a busy machine as on an idle one. Each family is
 //! replayed twice over the same two seconds, once with few packets and once with many; the difference is what packets
 //! cost, with their share of the tick's work, and without what starting costs. The counts are those of the binary that
-//! the tests are built with (`profile.dev`): half as many again as of a release, and moved by the same changes.
+//! the tests are built with (`profile.dev`): a tenth to a quarter more than of a release, and moved by the same changes.
 //!
 //! `VIGIE_BLESS=1` writes the table anew; `VIGIE_INSTRUCTIONS_OF=target/release/vigie` prints what another binary takes.
 
