@@ -287,26 +287,33 @@ fn check_life(life: &[&Alert]) {
     }
 }
 
-/// An attack that opens while another at the same site is loud and above its close level joins its incident; a further
-/// pulse stays in the incident that it is a pulse of.
+/// An attack that opens while another at the same site is loud and above its close level joins its incident, or that of
+/// another which had not yet paused for as long as ends an episode; a further pulse stays in the incident that it is a
+/// pulse of.
 fn check_incidents(lines: &[Alert]) {
     let attack = |line: &Alert| matches!(line.kind, AlertKind::SynFlood | AlertKind::ForeignSurge);
     let begins = |line: &&Alert| line.event == Event::Open && line.pulses == 1;
+    let pause = Settings::default().new_pulse_after;
     for opened in lines.iter().filter(begins).filter(|line| attack(line) && line.target.site.is_some()) {
+        let others = || {
+            lines.iter().filter(|line| line.id != opened.id && attack(line) && line.target.site == opened.target.site)
+        };
+        let close_of = |line: &Alert| lines.iter().find(|close| close.id == line.id && close.event == Event::Close);
+        let is_open = |line: &Alert| close_of(line).is_some_and(|close| close.at > opened.detected_at);
         let above = |line: &&Alert| {
-            line.id != opened.id
-                && attack(line)
-                && line.target.site == opened.target.site
-                && line.event != Event::Close
+            line.event != Event::Close
                 && line.severity > Severity::Info
                 && (opened.started_at..opened.detected_at).contains(&line.at)
+                && is_open(line)
+                && loud_when(lines, &line.id, opened.detected_at)
         };
-        let open_still = |line: &&Alert| {
-            let end = lines.iter().find(|close| close.id == line.id && close.event == Event::Close);
-            end.is_some_and(|close| close.at > opened.detected_at && loud_when(lines, &line.id, opened.detected_at))
+        let goes_on = |line: &&Alert| {
+            let ended = close_of(line).and_then(|close| close.ended_at);
+            line.event == Event::Open && is_open(line) && ended.is_some_and(|end| end.plus(pause) >= opened.started_at)
         };
-        let joined: BTreeSet<_> = lines.iter().filter(above).filter(open_still).map(|line| &line.incident).collect();
-        assert!(joined.is_empty() || joined.contains(&opened.incident), "{} joins none of {joined:?}", opened.id);
+        let joined: BTreeSet<_> = others().filter(above).map(|line| &line.incident).collect();
+        let fit: BTreeSet<_> = others().filter(goes_on).map(|line| &line.incident).collect();
+        assert!(joined.is_empty() || fit.contains(&opened.incident), "{} joins none of {fit:?}", opened.id);
     }
 }
 

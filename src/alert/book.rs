@@ -223,11 +223,11 @@ impl Book {
 
     /// Names the incident of an alert at the place that is going on at `onset` and that a new alert of `kind` joins. An
     /// alert goes on while it is above the close level, with the pause that ends an episode; one that stays `info` for a
-    /// minute is scenery.
+    /// minute is scenery. Of several that go on, those that are loud now go before others.
     fn ongoing(&self, place: &Place, kind: AlertKind, onset: Timestamp) -> Option<&str> {
         const SCENERY_AFTER: Duration = Duration::from_secs(60);
         let goes_on = |life: &&Life| {
-            let loud = life.severity() > Severity::Info || self.now.since(life.written.detected_at) < SCENERY_AFTER;
+            let loud = life.severity() > Severity::Info || self.now.since(life.noticed.end()) < SCENERY_AFTER;
             let context = Role::of(life.subject.kind) == Role::Context;
             (loud || context) && life.last_above.end().plus(self.settings.new_pulse_after) >= onset
         };
@@ -237,7 +237,7 @@ impl Book {
             .filter(goes_on)
             .filter_map(|life| {
                 let rank = Role::of(kind).joins(Role::of(life.subject.kind))?;
-                Some((rank, life.written.detected_at, life.incident()))
+                Some((rank, life.severity() == Severity::Info, life.written.detected_at, life.incident()))
             })
             .min()
             .map(|(.., incident)| incident)

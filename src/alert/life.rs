@@ -37,7 +37,9 @@ pub(super) struct Life {
     confidence: f64,
     /// Last tick above the close level.
     pub(super) last_above: Tick,
-    /// Last tick above it before it fell for as long as ends an episode; `None` while the episode lasts.
+    /// Last tick in which it was more than `info`; the one in which it opened if it never was.
+    pub(super) noticed: Tick,
+    /// Last tick above the close level before it fell for as long as ends an episode; `None` while the episode lasts.
     episode_end: Option<Tick>,
     latest: Finding,
     height: Finding,
@@ -63,6 +65,7 @@ impl Life {
             severity: allowed(finding.severity, finding.kind, verdict),
             confidence: confidence(finding, finding.confidence),
             last_above: tick,
+            noticed: tick,
             episode_end: None,
             latest: finding.clone(),
             height: finding.clone(),
@@ -89,6 +92,9 @@ impl Life {
         self.verdict = verdict;
         self.severity = severity;
         self.last_above = tick;
+        if severity > Severity::Info {
+            self.noticed = tick;
+        }
         self.latest.clone_from(finding);
         self.raise_peak(&finding.figures);
         changed
