@@ -51,9 +51,15 @@ fn assert_flat(looks: &[Held]) {
     eprintln!("{} looks, {:?} in the middle, {:?} at the end", looks.len(), first.last(), second.last());
     assert!(looks.len() >= 20, "too short to tell: {looks:?}");
     assert!(memory(second) <= memory(first) + GROWTH, "memory grows: {first:?} {second:?}");
-    let count = |looks: &[Held], of: fn(&Held) -> usize| looks.iter().map(of).max();
-    assert!(count(second, |held| held.descriptors) <= count(first, |held| held.descriptors), "descriptors grow");
-    assert!(count(second, |held| held.threads) <= count(first, |held| held.threads), "threads grow");
+    assert!(typical(second, |held| held.descriptors) <= typical(first, |held| held.descriptors), "descriptors grow");
+    assert!(typical(second, |held| held.threads) <= typical(first, |held| held.threads), "threads grow");
+}
+
+/// The median: a look may meet a file that is just being written, and what leaks is still there at every later look.
+fn typical(looks: &[Held], of: fn(&Held) -> usize) -> usize {
+    let mut counts: Vec<_> = looks.iter().map(of).collect();
+    counts.sort_unstable();
+    counts[counts.len() / 2]
 }
 
 /// Looks at a process until it has ended.
