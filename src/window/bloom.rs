@@ -42,10 +42,11 @@ impl Generation {
 }
 
 impl Bloom {
-    /// Builds an empty set of `bits` bits a generation (at least 64), good for `bits` / 14.4 entries each.
+    /// Builds an empty set of `bits` bits a generation (a power of two, at least 64), good for `bits` / 14.4 entries each.
     #[must_use]
     pub fn new(bits: usize) -> Self {
-        let words = (bits / 64).max(1);
+        assert!(bits >= 64 && bits.is_power_of_two(), "{bits} bits are no power of two");
+        let words = bits / 64;
         let capacity = words as u64 * 640 / 144;
         Self { generations: [Generation::empty(words), Generation::empty(words)], capacity }
     }
@@ -120,7 +121,7 @@ impl Bloom {
 }
 
 fn place(hash: u64, probe: u64, words: usize) -> (usize, u64) {
-    let bit = usize::try_from(mix(hash, probe) % (words as u64 * 64)).unwrap_or(0);
+    let bit = usize::try_from(mix(hash, probe) & (words as u64 * 64 - 1)).unwrap_or(0);
     (bit / 64, 1 << (bit % 64))
 }
 

@@ -40,7 +40,13 @@ impl<const N: usize> Ring<N> {
     /// Returns the sum of the newest `count` values, at most the whole window.
     #[must_use]
     pub fn recent(&self, count: usize) -> u64 {
-        (1..=count.min(N)).map(|back| self.values[(self.next + N - back) % N]).sum()
+        if count >= N {
+            return self.sum;
+        }
+        // The newest lie before the next, and what does not fit there at the end.
+        let at_end = count.saturating_sub(self.next);
+        let before = &self.values[self.next + at_end - count..self.next];
+        before.iter().chain(&self.values[N - at_end..]).sum()
     }
 
     /// Returns the value pushed `back` pushes ago; 0 is the newest.

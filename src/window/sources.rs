@@ -4,7 +4,9 @@
 //! many, so that every connection of a source kept is kept. Everything is summed over sources, and sums of quiet windows
 //! are what is usual: what makes a surge is the sums now less the usual ones, without telling which source is which.
 
-use std::collections::BTreeMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use indexmap::IndexMap;
 
 use crate::address::Address;
 use crate::hash::{Seed, mix};
@@ -201,7 +203,7 @@ impl SourceSums {
 /// The table, and what is usual.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    entries: BTreeMap<u64, Source>,
+    entries: IndexMap<u64, Source, BuildHasherDefault<Hashed>>,
     shift: u32,
     second: usize,
     usual: SourceSums,
@@ -209,6 +211,24 @@ pub struct Sources {
     /// Sources not seen for half a minute that came in this tick, those new to the host among them, and how many were
     /// really counted.
     arrivals: Arrivals,
+}
+
+/// Takes keys that are secret hashes already. A full table keeps those whose low bits are zero, so it turns the others there.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = mix(self.0, u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key.rotate_left(32);
+    }
 }
 
 /// Sources that came in one tick after half a minute's absence or more.

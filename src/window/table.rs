@@ -25,11 +25,52 @@ pub trait Worth {
     fn last_seen(&self) -> Tick;
 }
 
+/// The entries of a set, and a byte of each one's hash: most of what a key is not is told without reading another key.
+#[derive(Clone, Debug)]
+struct Set<K, V> {
+    tags: [u8; WAYS],
+    entries: Vec<(K, V)>,
+}
+
+impl<K: Copy + Eq, V> Set<K, V> {
+    const EMPTY: Self = Self { tags: [0; WAYS], entries: Vec::new() };
+
+    fn find(&self, tag: u8, key: &K) -> Option<usize> {
+        let places = self.tags.iter().zip(&self.entries).enumerate();
+        places
+            .filter(|(_, (known, _))| **known == tag)
+            .find(|(_, (_, (known, _)))| known == key)
+            .map(|(place, _)| place)
+    }
+
+    /// Puts an entry where another one was, or after the last.
+    fn put(&mut self, place: usize, tag: u8, entry: (K, V)) {
+        self.tags[place] = tag;
+        if place < self.entries.len() {
+            self.entries[place] = entry;
+        } else {
+            self.entries.push(entry);
+        }
+    }
+
+    fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
+        let (mut read, mut written) = (0, 0);
+        let tags = &mut self.tags;
+        self.entries.retain_mut(|(key, value)| {
+            let stays = keep(key, value);
+            tags[written] = tags[read];
+            read += 1;
+            written += usize::from(stays);
+            stays
+        });
+    }
+}
+
 /// The table.
 #[derive(Clone, Debug)]
 pub struct Table<K, V> {
     seed: Seed,
-    sets: Vec<Vec<(K, V)>>,
+    sets: Vec<Set<K, V>>,
     len: usize,
 }
 
@@ -37,67 +78,69 @@ impl<K: Key, V: Worth> Table<K, V> {
     /// Builds an empty table of at most `most` entries, rounded up to whole sets. Sets get their places when first used.
     #[must_use]
     pub fn new(seed: Seed, most: usize) -> Self {
-        let sets = std::iter::repeat_with(Vec::new).take(most.div_ceil(WAYS).max(1)).collect();
+        let sets = std::iter::repeat_with(|| Set::EMPTY).take(most.div_ceil(WAYS).max(1)).collect();
         Self { seed, sets, len: 0 }
     }
 
     /// Returns an entry.
     #[must_use]
     pub fn get(&self, key: &K) -> Option<&V> {
-        self.sets[self.set(key)].iter().find(|(known, _)| known == key).map(|(_, value)| value)
+        let (set, tag) = self.place(key);
+        let set = &self.sets[set];
+        set.find(tag, key).map(|place| &set.entries[place].1)
     }
 
     /// Returns an entry to change.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let set = self.set(key);
-        self.sets[set].iter_mut().find(|(known, _)| known == key).map(|(_, value)| value)
+        let (set, tag) = self.place(key);
+        let set = &mut self.sets[set];
+        set.find(tag, key).map(|place| &mut set.entries[place].1)
     }
 
     /// Returns an entry, made by `make` if there is none; the entry of its set worth least makes room.
     pub fn entry(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
-        let at = self.set(&key);
-        let set = &mut self.sets[at];
-        let place = match set.iter().position(|(known, _)| *known == key) {
+        let (set, tag) = self.place(&key);
+        let set = &mut self.sets[set];
+        let place = match set.find(tag, &key) {
             Some(place) => place,
-            None if set.len() < WAYS => {
-                set.push((key, make()));
-                self.len += 1;
-                set.len() - 1
-            }
             None => {
-                let loser =
-                    (0..WAYS).min_by_key(|place| (set[*place].1.worth(), set[*place].1.last_seen())).unwrap_or(0);
-                set[loser] = (key, make());
-                loser
+                let place = if set.entries.len() < WAYS {
+                    self.len += 1;
+                    set.entries.len()
+                } else {
+                    let worth = |place: &usize| (set.entries[*place].1.worth(), set.entries[*place].1.last_seen());
+                    (0..WAYS).min_by_key(worth).unwrap_or(0)
+                };
+                set.put(place, tag, (key, make()));
+                place
             }
         };
-        &mut set[place].1
+        &mut set.entries[place].1
     }
 
     /// Returns all entries, in an order that depends on the seed only.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.sets.iter().flatten().map(|(key, value)| (key, value))
+        self.sets.iter().flat_map(|set| &set.entries).map(|(key, value)| (key, value))
     }
 
     /// Returns all entries to change, in the same order.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
-        self.sets.iter_mut().flatten().map(|(key, value)| (&*key, value))
+        self.sets.iter_mut().flat_map(|set| &mut set.entries).map(|(key, value)| (&*key, value))
     }
 
     /// Drops an entry.
     pub fn remove(&mut self, key: &K) {
-        let set = self.set(key);
-        let before = self.sets[set].len();
-        self.sets[set].retain(|(known, _)| known != key);
-        self.len -= before - self.sets[set].len();
+        let (set, _) = self.place(key);
+        let set = &mut self.sets[set];
+        let before = set.entries.len();
+        set.retain(|known, _| known != key);
+        self.len -= before - set.entries.len();
     }
 
     /// Drops the entries that `keep` does not want.
     pub fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
-        for set in &mut self.sets {
-            set.retain_mut(|(key, value)| keep(key, value));
-        }
-        self.len = self.sets.iter().map(Vec::len).sum();
+        self.sets.iter_mut().for_each(|set| set.retain(&mut keep));
+        self.len = self.sets.iter().map(|set| set.entries.len()).sum();
     }
 
     /// Returns how many entries there are.
@@ -112,8 +155,10 @@ impl<K: Key, V: Worth> Table<K, V> {
         self.len == 0
     }
 
-    fn set(&self, key: &K) -> usize {
-        usize::try_from(key.hash(self.seed) % self.sets.len() as u64).unwrap_or(0)
+    /// Returns the set of a key, and its tag in there.
+    fn place(&self, key: &K) -> (usize, u8) {
+        let hash = key.hash(self.seed);
+        (usize::try_from(hash % self.sets.len() as u64).unwrap_or(0), hash.to_le_bytes()[7])
     }
 }
 
