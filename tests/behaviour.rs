@@ -17,7 +17,7 @@ use vigie::hash::Seed;
 use vigie::kind::{AlertKind, Severity, Verdict};
 use vigie::packet::Protocol;
 use vigie::policy::{Policy, Site};
-use vigie::summary::{Contact, ContactStage, HostTick, Summary, Volume};
+use vigie::summary::{CohortRecord, CohortStage, Contact, ContactStage, HostTick, Outcome, Summary, Volume};
 use vigie::time::Tick;
 
 #[path = "origin/mmdb_writer.rs"]
@@ -126,7 +126,16 @@ struct Visit {
     country: Country,
     left: u32,
     habit: Habit,
+    /// Time to live and window of its SYNs.
+    system: (u8, u16),
 }
+
+/// Systems that people have: desktops, phones, a few old ones.
+const SYSTEMS: [(u8, u16); 8] =
+    [(117, 64_240), (117, 64_240), (117, 64_240), (117, 8_192), (53, 65_535), (53, 65_535), (53, 64_240), (53, 29_200)];
+
+/// What a tool runs on.
+const TOOL: (u8, u16) = (49, 64_240);
 
 struct World {
     random: Random,
@@ -134,6 +143,7 @@ struct World {
     noise: f64,
     visits: BTreeMap<u64, Vec<Visit>>,
     settling: BTreeMap<u64, Vec<Contact>>,
+    records: BTreeMap<u64, Vec<CohortRecord>>,
     turn: u32,
     /// Share of connections that the server leaves unanswered.
     dropped: f64,
@@ -155,6 +165,7 @@ impl World {
             noise: 0.0,
             visits: BTreeMap::new(),
             settling: BTreeMap::new(),
+            records: BTreeMap::new(),
             turn: 0,
             dropped: 0.0,
             engine: engine(),
@@ -183,7 +194,8 @@ impl World {
         let app = self.random.chance(people.app);
         let habit = if app { Habit::App } else { Habit::Browser { new_page: people.new_page } };
         let left = 1 + self.random.exponential(people.pages - 0.5).floor() as u32;
-        let visit = Visit { source, country: country.parse().unwrap(), left, habit };
+        let system = SYSTEMS[self.random.below(8) as usize];
+        let visit = Visit { source, country: country.parse().unwrap(), left, habit, system };
         self.visits.entry(self.tick).or_default().push(visit);
     }
 
@@ -200,7 +212,7 @@ impl World {
             }
         };
         let habit = Habit::Robot { varied: robots.varied };
-        let visit = Visit { source, country: country.parse().unwrap(), left: 1, habit };
+        let visit = Visit { source, country: country.parse().unwrap(), left: 1, habit, system: TOOL };
         self.visits.entry(self.tick).or_default().push(visit);
     }
 
@@ -265,6 +277,18 @@ impl World {
             weight: 1,
         };
         contacts.push(contact);
+        let record = CohortRecord {
+            target: Address::v4(HOST),
+            source: visit.source,
+            first_syn: contact.at,
+            port: 443,
+            weight: 1,
+            ttl: visit.system.0,
+            window: visit.system.1,
+            stage: CohortStage::Look,
+            outcome: Outcome(Outcome::ANSWERED | Outcome::FINISHED | Outcome::CONTINUED),
+        };
+        self.records.entry(self.tick + 4).or_default().push(record);
         let settled = Contact {
             stage: ContactStage::Settled,
             sent: Volume { packets: 6 + (brought / 2_800.0) as u64, bytes: asked as u64 },
@@ -296,7 +320,8 @@ impl World {
         host.inbound.packets = u64::from(host.syn) * 8 + 1;
         host.verified_from.sort_unstable();
         let tick = Tick::new(self.tick);
-        let mut summary = Summary { tick, hosts: vec![host], contacts, ..Summary::default() };
+        let cohorts = self.records.remove(&self.tick).unwrap_or_default();
+        let mut summary = Summary { tick, hosts: vec![host], contacts, cohorts, ..Summary::default() };
         summary.sort();
         let output = self.engine.observe(&summary, &CaptureTick { tick, frames: 100, lost: 0, gap: false });
         self.findings.extend(output.findings.iter().map(|finding| (self.tick, finding.clone())));
@@ -475,6 +500,17 @@ fn no_crowd_is_called_robots_however_it_comes() {
                 world.explain()
             );
         }
+    }
+}
+
+#[test]
+fn a_crowd_that_does_one_thing_only_is_no_robots() {
+    // Results at ten o'clock: everybody opens one and the same new page.
+    let results = People { rate: 900.0, pages: 1.5, app: 0.0, new_page: 1.0, schools: 0.0, ..USUAL };
+    for seed in 0..6 {
+        let world = crowd_comes(1_700 + seed, USUAL, results, 0, 0.0);
+        assert!(world.loud().is_empty(), "{seed}: {:?} {}", world.loud(), world.explain());
+        assert!(world.last(AlertKind::Rush).is_some(), "{seed}");
     }
 }
 

@@ -72,6 +72,8 @@ struct Load {
     /// Bots with addresses of their own that send SYNs past their stack, which resets the answer if `resets`.
     raw_bots: f64,
     resets: bool,
+    /// Forged SYNs go to a closed port, which refuses them.
+    closed: bool,
     /// Forged addresses are those of clients.
     borrowed: bool,
     /// Share of answers that a faulty path loses: clients do not finish, or only when they try again.
@@ -87,6 +89,7 @@ const CALM: Load = Load {
     impatient: 0.3,
     raw_bots: 0.0,
     resets: false,
+    closed: false,
     borrowed: false,
     lost: 0.0,
 };
@@ -134,11 +137,15 @@ impl World {
     }
 
     fn record(&mut self, source: Address, outcome: u8) {
+        self.record_at(443, source, outcome);
+    }
+
+    fn record_at(&mut self, port: u16, source: Address, outcome: u8) {
         let record = CohortRecord {
             target: Address::v4(HOST),
             source,
             first_syn: Tick::new(self.tick).start(),
-            port: 443,
+            port,
             weight: 1,
             ttl: 57,
             window: 64_240,
@@ -230,6 +237,12 @@ impl World {
             host.syn += 1;
             host.cohort.sampled += 1;
             host.cohort.opened += 1;
+            if load.closed {
+                host.cohort.refused[0] += 1;
+                host.rst_out += 1;
+                self.record_at(1 + (source.bytes()[15] as u16), source, Outcome::SERVER_RESET);
+                continue;
+            }
             let answered = !self.random.chance(load.dropped);
             host.cohort.answered[0] += u32::from(answered);
             self.record(source, if answered { Outcome::ANSWERED } else { 0 });
@@ -508,6 +521,22 @@ fn silence_of_the_server_is_an_outage_and_no_attack() {
     assert!(kinds.contains(&AlertKind::Outage), "{kinds:?}");
     assert!(!kinds.contains(&AlertKind::SynFlood), "{kinds:?}");
     assert_eq!(world.last(AlertKind::Outage).verdict, Some(Verdict::Health));
+}
+
+#[test]
+fn a_flood_at_closed_ports_is_found_beside_a_service_that_goes_on() {
+    let mut world = World::new(900);
+    world.run(300, &CALM);
+    let closed = Load { forged: 500.0, closed: true, ..CALM };
+    let after = world.run_until_loud(20, &closed, AlertKind::SynFlood).expect("found");
+    assert!(after <= 4.0, "{after}");
+    let finding = world.last(AlertKind::SynFlood);
+    assert_eq!((finding.verdict, finding.spoofed), (Some(Verdict::Attack), true));
+    let few = Load { forged: 12.0, closed: true, ..CALM };
+    let mut radiation = World::new(901);
+    radiation.run(300, &CALM);
+    let found = radiation.run_until_loud(120, &few, AlertKind::SynFlood);
+    assert_eq!(found, None, "what scans the world is no flood: {:?}", radiation.last(AlertKind::SynFlood));
 }
 
 #[test]

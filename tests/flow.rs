@@ -332,8 +332,26 @@ fn an_answer_repeated_after_the_clients_ack_is_counted_once() {
     let mut packets = pair.handshake(0).to_vec();
     packets.extend([300, 1_010, 2_000].map(|millis| pair.answers(millis, SYN | ACK, (900, 101), 0)));
     let watch = Watch::of(packets).after(5);
-    assert_eq!(watch.sum(|host| host.cohort.repeated_answers), 1);
+    assert_eq!(watch.sum(|host| host.cohort.turned_away), 1);
     assert_eq!((watch.admitted(), watch.active()), (1, 1));
+}
+
+#[test]
+fn a_client_that_a_full_server_resets_was_turned_away_and_is_not_an_empty_connection() {
+    let (quiet, asking, dropped) = (Pair::tcp(1), Pair::tcp(2), Pair::tcp(3));
+    let mut packets: Vec<Packet> = [quiet, asking, dropped].iter().flat_map(|pair| pair.handshake(0)).collect();
+    packets.extend([
+        quiet.answers(25, RST, (901, 0), 0),
+        asking.asks(22, ACK, (101, 901), 300),
+        asking.answers(30, RST, (901, 0), 0),
+        // A server that has waited for a request gives up on its client: that one is empty.
+        dropped.answers(4_000, RST, (901, 0), 0),
+    ]);
+    packets.sort_by_key(|packet| packet.timestamp);
+    let watch = Watch::of(packets).after(12);
+    assert_eq!(watch.sum(|host| host.cohort.turned_away), 2);
+    assert_eq!(watch.sum(|host| host.connections.empty), 1);
+    assert_eq!(watch.sum(|host| host.connections.ended), 3);
 }
 
 #[test]

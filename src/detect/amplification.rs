@@ -11,7 +11,7 @@
 //! nothing looks like a reflector.
 
 use crate::detect::finding::{Caveat, FigureName as F, Finding};
-use crate::detect::flood::Stream;
+use crate::detect::flood::{Stream, belongs_to_replies};
 use crate::detect::view::{View, figure};
 use crate::kind::{AlertKind, Severity};
 use crate::packet::Protocol;
@@ -35,10 +35,13 @@ pub fn detect(view: &View, subject: &Subject) -> Option<Finding> {
     if score < 0.25 * view.lines.subject {
         return None;
     }
-    let page = stream.excess_bits() >= PAGE_BITS || stream.excess >= PAGE_PPS;
+    // Large replies come in pieces, of which only the first bears a port.
+    let pieces = Stream::of(subject, Family::Fragment).filter(|_| belongs_to_replies(subject));
+    let bits = pieces.map_or(0.0, |pieces| pieces.excess_bits()).max(stream.excess_bits());
+    let page = bits >= PAGE_BITS || stream.excess >= PAGE_PPS;
     let heard = subject.sidedness() == Sidedness::TwoSided;
     let holds = if heard {
-        stream.sources >= LEAST_SOURCES && (page || stream.excess_bits() >= LEAST_BITS)
+        stream.sources >= LEAST_SOURCES && (page || bits >= LEAST_BITS)
     } else {
         stream.sources >= SOURCES_UNHEARD && page
     };
@@ -56,7 +59,8 @@ pub fn detect(view: &View, subject: &Subject) -> Option<Finding> {
         finding.figures.push(figure(F::ReflectorPort, f64::from(port.get()), None));
         finding.figures.push(figure(F::ReflectorShare, share, None));
     }
-    finding.figures.extend(stream.size_figures());
+    finding.figures.push(figure(F::BitsPerSecond, bits.max(stream.bits), None));
+    finding.figures.push(figure(F::SourcesCount, stream.sources, None));
     if let Some(pieces) = subject.strays.window(Family::Fragment) {
         let rate = pieces.tested_per_second(stream.span);
         if rate >= 0.05 * stream.rate {

@@ -3,19 +3,22 @@
 //! Method: ten features as evidence weights in nats, positive for robots, each capped at 3. They are judged on the excess
 //! against the subject's own normal: sums over sources and shapes now, less the usual ones. `J = sum / sqrt(available / 6)`:
 //! at least 4 is robotic, at most -4 is a crowd. Robotic needs more than a sudden, new or foreign crowd can show: a shape
-//! of its own that leads the excess, or sources that are even and regular. The slopes are starting values.
+//! of its own that leads the excess, brought by systems of one kind as far as that can be told, or sources that are even and
+//! regular. The slopes are starting values.
 //!
 //! Sources: Yu et al. 2012 (robots' flows resemble each other), Jung et al. 2002 (crowds look like the usual clients and
 //! come from networks seen before), Chen & Heidemann 2005 (people give up on a server that does not answer).
 //!
-//! Blind spots: robots with human-like variety stay undetermined, by design; many people who all open one new page look a
-//! little like robots by their shape, and only their sources speak for them.
+//! Blind spots: robots with human-like variety stay undetermined, by design, and so do those that come with the systems that
+//! users have, in the same proportions, unless they are even and regular; where all users run the same system, many people
+//! who all open one new page look like robots by their shape.
 
 use crate::detect::finding::{Figure, FigureName as F};
 use crate::detect::view::figure;
 use crate::window::mixture::{Likeness, Mixture, Sample, likeness};
 use crate::window::rise::Onset;
 use crate::window::sources::SourceSums;
+use crate::window::stacks;
 use crate::window::stratum::Comparison;
 
 /// `J` from which a surge is robotic, and its negative from which it is a crowd.
@@ -26,6 +29,10 @@ const CAP: f64 = 3.0;
 
 /// Weight of the leading shape from which the surge has a shape of its own.
 const OWN_SHAPE: f64 = 1.0;
+
+/// Part of the leading shape that systems of one kind must have brought, a standard error aside: of a tool's shape they bring
+/// all, of what people all open none.
+const BY_ONE_SYSTEM: f64 = 0.75;
 
 /// Sources in excess from which they are compared, and the part of the usual ones they must be.
 const LEAST_SOURCES: f64 = 25.0;
@@ -41,6 +48,8 @@ pub struct Surge<'a> {
     pub comparison: &'a Comparison,
     /// The usual mixture to borrow while the stratum has none of its own.
     pub borrowed: &'a Mixture,
+    /// The usual proportions of systems to borrow.
+    pub borrowed_stacks: &'a stacks::Usual,
     /// The window of the other stratum, while that surges too.
     pub control: Option<&'a Sample>,
     /// Which part of its connections is usual, 0 to 1.
@@ -71,6 +80,8 @@ pub struct Behaviour {
     pub decades: f64,
     /// Sources of the surge, estimated.
     pub sources: f64,
+    /// Its leading shape is what clients of all kinds of systems opened, in the usual proportions.
+    pub is_of_all_systems: bool,
     /// The figures behind it.
     pub figures: Vec<Figure>,
     /// The weight of each feature, in nats.
@@ -93,7 +104,8 @@ impl Behaviour {
     /// A shape of its own, or sources both even and regular: what suddenness, novelty and country cannot stand for.
     fn has_quality(&self) -> bool {
         let weight = |name| self.weights.iter().find(|(of, _)| *of == name).map_or(0.0, |(_, weight)| *weight);
-        weight("weight_shape") >= OWN_SHAPE || (weight("weight_evenness") >= 1.0 && weight("weight_regularity") >= 1.0)
+        (weight("weight_shape") >= OWN_SHAPE && !self.is_of_all_systems)
+            || (weight("weight_evenness") >= 1.0 && weight("weight_regularity") >= 1.0)
     }
 }
 
@@ -113,8 +125,12 @@ pub fn judge(surge: &Surge<'_>) -> Option<Behaviour> {
     let nats = sum / (weights.len() as f64 / 6.0).sqrt();
     let mut figures = vec![figure(F::BehaviourNats, nats, None)];
     figures.extend(features.figures);
+    let one = comparison.stacks.one_kind(&comparison.usual_stacks, surge.borrowed_stacks, surge.growth);
+    let is_of_all_systems = one.is_some_and(|one| one.share - one.error < BY_ONE_SYSTEM * likeness.top_share);
+    figures.extend(one.map(|one| figure(F::OneSystemShare, one.share, None)));
     let sources = (1.0 - surge.usual_part.clamp(0.0, 1.0)) * comparison.sources.sources;
-    Some(Behaviour { nats, connections: likeness.connections, decades: likeness.decades, sources, figures, weights })
+    let (connections, decades) = (likeness.connections, likeness.decades);
+    Some(Behaviour { nats, connections, decades, sources, is_of_all_systems, figures, weights })
 }
 
 /// What speaks for robots and what for people.

@@ -42,6 +42,7 @@ pub(super) fn judge(subject: &Subject) -> Evidence {
             figure(F::EmptyPerSecond, share * ripe / 10.0, Some(at_most * ripe / 10.0)),
         ],
         clients: subject.clients.unserved(),
+        port: subject.clients.leading_port(),
         weight: |client| client.unserved,
         settings: vec![("least_excess_per_second", LEAST_EXCESS), ("times_usual", TIMES), ("window_seconds", 10.0)],
     }

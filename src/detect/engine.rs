@@ -160,6 +160,7 @@ pub struct Engine {
     networks_recalled: bool,
     scanners: Scanners,
     sources: Sources,
+    flooded: sources::Flooded,
     /// Where a source's autonomous system is looked up, if a table tells.
     origins: Option<Arc<Origins>>,
     sensor: SensorBlind,
@@ -232,6 +233,7 @@ impl Engine {
                 sources::Settings { proxies: settings.proxies.clone(), logins: settings.logins.clone() },
                 seed,
             ),
+            flooded: sources::Flooded::default(),
             origins: None,
             sensor: SensorBlind::default(),
             families: Families::default(),
@@ -620,6 +622,7 @@ impl Engine {
         let attacked = self.attacked_sites(tick);
         let foreign = self.foreign_sites(tick);
         let mut findings = Vec::new();
+        let leading = leading_excess(&self.hosts);
         for watched in self.hosts.values_mut() {
             let site = watched.subject.site;
             let (site_attacked, site_foreign) = (attacked.contains(&site), foreign.contains(&site));
@@ -656,6 +659,7 @@ impl Engine {
                 limit_known,
                 served_part,
                 site_foreign: foreign.contains(site),
+                of_one_host: leading.get(site).copied().unwrap_or(0.0),
                 ..view.clone()
             };
             let mut found = judge(&view, watched);
@@ -677,8 +681,10 @@ impl Engine {
                 }
             }
         }
-        let mut by_source = self.sources.detect(&view);
-        sources::yield_to_floods(&mut by_source, &findings);
+        let home = &self.home;
+        let is_abroad = |country: Country| !home.is_empty() && country.is_known() && !home.contains(&country);
+        let mut by_source = self.sources.detect(&view, is_abroad);
+        self.flooded.explain(tick, &mut by_source, &findings);
         for finding in by_source {
             if let Some(site) = finding.target.prefix.and_then(|prefix| self.policy.site_of(prefix.network())) {
                 let score = scores.entry((finding.kind.name(), site)).or_default();
@@ -745,6 +751,7 @@ impl Engine {
             served_part: 1.0,
             site_attacked: false,
             site_foreign: false,
+            of_one_host: 0.0,
             home_known: !self.home.is_empty(),
             connections_known: self.connections_known_at.is_some_and(|from| tick >= from),
             networks_are_known: self.networks_recalled
@@ -904,6 +911,17 @@ fn members<'a>(hosts: &'a Hosts, policy: &Policy, site: SiteId) -> Vec<carpet_bo
     of_site.filter_map(|(address, watched)| Some((&watched.subject, policy.prefix_of(*address)?))).collect()
 }
 
+/// Returns for each site the most verified connections a second by which one of its hosts exceeds what is usual of it.
+fn leading_excess(hosts: &Hosts) -> BTreeMap<SiteId, f64> {
+    let mut leading: BTreeMap<SiteId, f64> = BTreeMap::new();
+    for watched in hosts.values() {
+        let verified = &watched.subject.verified;
+        let most = leading.entry(watched.subject.site).or_default();
+        *most = most.max(verified.per_second() - verified.usual().unwrap_or(0.0));
+    }
+    leading
+}
+
 /// What the hosts of a site are in, in one tick.
 #[derive(Clone, Copy, Debug, Default)]
 struct SiteState {
@@ -967,7 +985,8 @@ fn observe_record(seed: Seed, watched: &mut Watched, record: &CohortRecord, sour
     let quiet = !watched.situation.flood && watched.subject.is_quiet();
     watched.subject.records.observe(record, known, scanner);
     if !scanner {
-        watched.subject.spread.observe(seed, record, quiet);
+        let at_closed = watched.subject.records.is_refused_at_closed(record);
+        watched.subject.spread.observe(seed, record, quiet, at_closed);
     }
     for stratum in [&mut watched.subject.domestic, &mut watched.subject.abroad] {
         stratum.sources.note_stack(seed, source, record.ttl, record.window);

@@ -4,15 +4,15 @@
 //! a thousand other clients exceeds (of few clients: the largest of them), or 5,000 answers of like size beside at most a
 //! twentieth as many of any other. It needs no history. The evidence takes volumes for Pareto-distributed above that
 //! quantile (Crovella & Bestavros 1997 found exponents of 1.0 to 1.5 in web transfers; 1.2 is taken). Where several
-//! machines show behind the client, ten times as much is needed, or as many times as it has large conversations at once: a
-//! class that watches a film. EXF-1, out of character: a host sent
+//! machines show behind the client, ten times as much is needed; of a client at home also as many times as it has large
+//! conversations at once: a class that watches a film is at home. EXF-1, out of character: a host sent
 //! at least 500 MB in an hour, or 5 GB in a day, over connections it opened itself, ten times what came back, four spreads
 //! above its usual hour and mostly to destinations first seen today. Below a day of history that is `info`.
 //!
 //! Sources: DETECTION 5; Metwally et al. 2005 (heavy hitters).
 //!
 //! Blind spots: less than 500 MB an hour (1.1 Mbit/s); theft spread over many clients, or over ten
-//! conversations at once, or hidden behind configured proxies;
+//! conversations at once by a client at home, or hidden behind configured proxies;
 //! a server whose clients fetch as much anyway. What was fetched is encrypted: volume is consistent with theft and with a
 //! backup, never proof.
 
@@ -68,10 +68,10 @@ pub(super) fn may_be_much(pulled: &Pulled) -> bool {
     pulled.bytes() as f64 >= 0.5 * HOUR_BYTES || pulled.answers() as f64 >= 0.5 * ANSWERS
 }
 
-/// Judges what a client fetched (EXF-2); `others` is what the server's other clients did.
-pub(super) fn front_door(view: &View, pull: &Pull, pulled: &Pulled, others: &Others) -> Option<Finding> {
+/// Judges what a client fetched (EXF-2), from `abroad` or not; `others` is what the server's other clients did.
+pub(super) fn front_door(view: &View, pull: &Pull, pulled: &Pulled, others: &Others, abroad: bool) -> Option<Finding> {
     let (bytes, answers) = (pulled.bytes() as f64, pulled.answers() as f64);
-    let shared = machines(pulled);
+    let shared = machines(pulled, abroad);
     let by_bytes = bytes / others.bytes.max(HOUR_BYTES / BEYOND) / shared;
     let documents = pulled.alike() >= ALIKE && bytes >= DOCUMENTS_BYTES;
     let by_answers = if documents { answers / others.answers.max(ANSWERS / BEYOND) / shared } else { 0.0 };
@@ -96,9 +96,10 @@ pub(super) fn front_door(view: &View, pull: &Pull, pulled: &Pulled, others: &Oth
     Some(finding)
 }
 
-/// How many times as much a client may fetch: as many machines as are held to share it.
-fn machines(pulled: &Pulled) -> f64 {
-    if pulled.at_once() >= AT_ONCE {
+/// How many times as much a client may fetch: as many machines as are held to share it. Many conversations at once are a
+/// class's as well as a tool's; classes are at home.
+fn machines(pulled: &Pulled, abroad: bool) -> f64 {
+    if pulled.at_once() >= AT_ONCE && !abroad {
         pulled.at_once().max(SHARED)
     } else if pulled.stacks() > STACKS {
         SHARED

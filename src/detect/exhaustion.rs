@@ -46,6 +46,8 @@ pub(super) struct Evidence {
     pub(super) figures: Vec<crate::detect::finding::Figure>,
     /// Who is behind it, the heaviest first.
     pub(super) clients: Vec<(crate::address::Address, Client)>,
+    /// The port they were opened to, if it is not simply the one most are.
+    pub(super) port: Option<u16>,
     /// Counts of `clients` that belong to it.
     pub(super) weight: fn(&Client) -> f64,
     /// Thresholds in force.
@@ -89,7 +91,7 @@ pub fn detect(view: &View, subject: &Subject, memory: &mut Memory, situation: &m
 
 fn conclude(view: &View, subject: &Subject, situation: &Situation, evidence: &Evidence) -> Finding {
     let mut finding = view.finding(AlertKind::ConnectionExhaustion, subject, evidence.score, view.lines.subject);
-    on_tcp(&mut finding, subject.leading_port());
+    on_tcp(&mut finding, evidence.port.or_else(|| subject.leading_port()));
     finding.gates_hold = evidence.holds;
     let (excess, usual) = evidence.excess;
     let impact = 1.0 - (-excess / usual.max(1.0)).exp();
@@ -143,6 +145,6 @@ pub(super) fn server_is_well(subject: &Subject, situation: &Situation) -> bool {
     let served_as_usual =
         subject.served.usual().is_none_or(|usual| subject.served.per_second() >= STILL_SERVED * usual);
     let answers_slowly =
-        matches!(subject.first_byte_seconds(), (Some(now), Some(usual)) if now > SLOW_ANSWER * usual.max(0.001));
+        matches!(subject.first_byte.seconds(), (Some(now), Some(usual)) if now > SLOW_ANSWER * usual.max(0.001));
     served_as_usual && !answers_slowly && !situation.unhealthy
 }

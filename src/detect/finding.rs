@@ -41,7 +41,9 @@ closed_set! {
         /// Share of unanswered handshakes that the client retried, as real stacks do.
         RetriedShare = "retried_share",
         /// Share of finished handshakes whose answer the server repeated: a full accept queue.
-        RepeatedAnswerShare = "repeated_answer_share",
+        TurnedAwayShare = "turned_away_share",
+        /// Share of first SYNs that closed ports refused with a reset.
+        RefusedShare = "refused_share",
         /// Median time from a client's first byte to the server's first byte.
         FirstByteSeconds = "first_byte_seconds",
         /// Verified connections a second.
@@ -68,6 +70,8 @@ closed_set! {
         BehaviourNats = "behaviour_nats",
         /// Share of the excess that has one and the same shape.
         TopShapeShare = "top_shape_share",
+        /// Share of the connections beyond what is usual that systems of one kind brought.
+        OneSystemShare = "one_system_share",
         /// Distance between the shapes of the excess and the usual ones: 0 for more of the same, 1 for nothing in common.
         ShapeDivergence = "shape_divergence",
         /// Coefficient of variation of connections per source among the excess.

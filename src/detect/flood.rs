@@ -72,7 +72,7 @@ fn explain(subject: &Subject, situation: &Situation, findings: &mut Vec<Finding>
 }
 
 /// Tells whether fragments came with the replies: from the same senders, or at the same time.
-fn belongs_to_replies(subject: &Subject) -> bool {
+pub(super) fn belongs_to_replies(subject: &Subject) -> bool {
     const TOGETHER: u64 = 20;
     let (Some(pieces), Some(replies)) = (subject.strays.window(Family::Fragment), subject.strays.window(Family::Reply))
     else {

@@ -35,7 +35,7 @@ const LEAST_GROWTH_ALL: f64 = 1.5;
 const LEAST_SYSTEM_SHARE: f64 = 0.2;
 
 /// Sources abroad below which a surge is not one, unless they connect as fast as the floor of rates (DETECTION 1.2), a
-/// second.
+/// second; nor is one that a few busy sources make.
 const LEAST_SOURCES: f64 = 8.0;
 const FAST: f64 = 20.0;
 
@@ -59,6 +59,7 @@ pub struct Memory {
     country_evidence: f64,
     country_looks: u32,
     since: Option<Tick>,
+    hurts: bool,
     /// When it last was what `connection_exhaustion` had begun with.
     exhausting_at: Option<Tick>,
 }
@@ -113,7 +114,9 @@ pub fn detect(
     finding.gates_hold = together || one;
     finding.onset = if together { shift_onset } else { view.tick }.start();
     let waited = memory.since.is_some_and(|since| view.tick.since(since) >= PATIENCE);
-    conclude(view, subject, situation, behaviour, waited, abroad - expected, &mut finding);
+    let usual = subject.verified.usual().unwrap_or(1.0);
+    memory.hurts = view.hurts((abroad - expected) / 10.0, usual, memory.hurts);
+    conclude(view, situation, behaviour, waited, memory.hurts, &mut finding);
     if little {
         (finding.severity, finding.verdict, finding.confidence) = (Severity::Info, None, 0.4);
     }
@@ -149,7 +152,8 @@ fn largest_shift(view: &View, subject: &Subject) -> (f64, Tick) {
 /// Tells whether what `excess` connections abroad do, in ten seconds, is another detector's to say.
 fn is_left_to_others(subject: &Subject, excess: f64) -> bool {
     let (_, sources) = subject.abroad.sources.new_share();
-    let few = sources < LEAST_SOURCES && excess / 10.0 < FAST;
+    let by_others = excess - strata::by_a_busy_few(&subject.abroad, Tick::default());
+    let few = (sources < LEAST_SOURCES || by_others < LEAST_EXCESS) && excess / 10.0 < FAST;
     let unserved = |stratum: &Stratum| stratum.service.unserved_share();
     let idle = unserved(&subject.abroad).is_some_and(|share| share >= CARRY_NOTHING)
         && unserved(&subject.domestic).is_some_and(|share| share <= STILL_SERVED);
@@ -182,15 +186,12 @@ fn behaviour(strata: &Strata) -> Option<&Behaviour> {
 /// Decides what the surge is: attack, crowd or suspicion (DETECTION 0.2, "Genuine foreign crowd").
 fn conclude(
     view: &View,
-    subject: &Subject,
     situation: &Situation,
     behaviour: Option<&Behaviour>,
     waited: bool,
-    excess: f64,
+    hurts: bool,
     finding: &mut Finding,
 ) {
-    let usual = subject.verified.usual().unwrap_or(1.0);
-    let hurts = view.impact(excess / 10.0, usual) >= 0.2;
     let many = behaviour.is_some_and(|behaviour| behaviour.connections >= ENOUGH);
     let (severity, verdict, confidence) = match behaviour {
         Some(behaviour) if behaviour.is_human() => {
@@ -277,6 +278,7 @@ mod tests {
             connections: 100.0,
             decades: 20.0,
             sources: 50.0,
+            is_of_all_systems: false,
             figures: Vec::new(),
             weights: vec![("weight_shape", 3.0)],
         };

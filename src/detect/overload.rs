@@ -1,28 +1,47 @@
 //! Overload: the server does not keep up with real clients (DETECTION 2.4, SYN-6).
 //!
-//! Method: two signatures of a full server, both against the server's own usual share. SYN queue full: first SYNs go
+//! Method: three signs of a full server, each against the server's own usual share. SYN queue full: first SYNs go
 //! unanswered and the clients try again, as real stacks do (forged ones never do, so the retried share is taken of what
-//! forging leaves). Accept queue full: Linux drops the client's ACK and repeats its SYN-ACK to finished handshakes. A slow
-//! application shows in the first byte and supports both.
+//! forging leaves). Accept queue full: Linux drops the client's ACK and repeats its SYN-ACK to finished handshakes, or
+//! resets them where it is told to (`tcp_abort_on_overflow`). Application slow: half of the first bytes come late. Slow
+//! without more demand than usual it is a fault of the service (DETECTION 4.4).
 //!
-//! Blind spots: requests inside one connection (HTTP/2, QUIC) can overload a server without either sign; a link that loses
-//! packets before the mirror looks like a server that does not answer.
+//! Blind spots: requests inside one connection (HTTP/2, QUIC) can overload a server without any sign, and so can slow pages
+//! behind a quick TLS handshake; a link that loses packets before the mirror looks like a server that does not answer.
 
 use crate::detect::confidence;
 use crate::detect::finding::{FigureName as F, Finding};
 use crate::detect::view::{SAID_FROM, Situation, View, figure, on_tcp, origins};
 use crate::kind::{AlertKind, Severity, Verdict};
+use crate::time::Tick;
 use crate::window::subject::{SHARE_FLOOR, Sidedness, Subject};
 
-/// Unanswered first SYNs a second, and repeated answers a second, below which nothing is called an overload.
+/// Unanswered first SYNs a second, and clients turned away a second, below which nothing is called an overload.
 const LEAST_UNANSWERED: f64 = 4.0;
-const LEAST_REPEATED: f64 = 2.0;
+const LEAST_TURNED_AWAY: f64 = 2.0;
 
 /// Share of unanswered handshakes that real clients retry, in a rush (DETECTION 2.4: above one half).
 const LEAST_RETRIED: f64 = 0.5;
 
 /// Share of handshakes that hurts enough for a warning.
 const HURTS: f64 = 0.2;
+
+/// First bytes a second, and the share of them that is late, from which the application is slow: the median is.
+const LEAST_WAITS: f64 = 4.0;
+const MOST_LATE: f64 = 0.5;
+
+/// Times the usual first attempts from which demand is more than usual.
+const MORE_DEMAND: f64 = 1.5;
+
+/// One sign of an overload.
+#[derive(Clone, Copy, Debug)]
+struct Sign {
+    /// Evidence in decades; nothing where the sign does not hold.
+    score: f64,
+    onset: Tick,
+    /// How far beyond its line, in tenths.
+    margin: f64,
+}
 
 /// Judges a subject; the situation is filled in for later detectors.
 pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Option<Finding> {
@@ -31,48 +50,57 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     if subject.sidedness() == Sidedness::OneSided || view.loss_share > 0.05 {
         return None;
     }
-    let (unanswered_score, repeated_score) = (subject.unanswered.decades(), subject.repeated.decades());
+    let (unanswered_score, away_score) = (subject.unanswered.decades(), subject.turned_away.decades());
+    let (late_score, late_onset) = subject.first_byte.evidence();
     situation.accept_queue_full = false;
-    if unanswered_score.max(repeated_score) < SAID_FROM * line {
+    if unanswered_score.max(away_score).max(late_score) < SAID_FROM * line {
+        situation.dead = false;
         return None;
     }
     let server = subject.cohorts.server_side(40);
     let unanswered = server.unanswered_share().unwrap_or(0.0);
     let unanswered_rate = (server.opened - server.answered) / 10.0;
     let retried = retried_by_people(subject, situation);
-    let (repeated, finished) = subject.cohorts.repeated(40);
-    let repeated_share = if finished > 0.0 { (repeated / finished).min(1.0) } else { 0.0 };
+    let (away, finished) = subject.cohorts.turned_away(40);
+    let away_share = if finished > 0.0 { (away / finished).min(1.0) } else { 0.0 };
+    let (late_share, waits) = subject.first_byte.late();
     let has_served = subject.verified.usual().is_some_and(|usual| usual >= 1.0) || subject.verified.per_second() >= 2.0;
 
     let backlog_full = unanswered_rate >= LEAST_UNANSWERED && retried >= LEAST_RETRIED && has_served;
-    let accept_full = repeated / 10.0 >= LEAST_REPEATED;
-    let score =
-        f64::max(if backlog_full { unanswered_score } else { 0.0 }, if accept_full { repeated_score } else { 0.0 });
+    let accept_full = away / 10.0 >= LEAST_TURNED_AWAY;
+    let slow = late_share >= MOST_LATE && waits / 10.0 >= LEAST_WAITS;
+    let sign = |holds: bool, score: f64, onset, margin| Sign { score: if holds { score } else { 0.0 }, onset, margin };
+    let signs = [
+        sign(slow, late_score, late_onset, late_share - MOST_LATE),
+        sign(backlog_full, unanswered_score, subject.unanswered.onset(), retried - LEAST_RETRIED),
+        sign(accept_full, away_score, subject.turned_away.onset(), away_share - SHARE_FLOOR),
+    ];
+    let leading = signs.into_iter().reduce(|a, b| if b.score >= a.score { b } else { a })?;
     // Under a flood retries are few; a scan of closed ports is left unanswered without any and says nothing of health.
     let unanswered_under_flood = situation.flood && unanswered_rate >= LEAST_UNANSWERED && has_served;
-    situation.unhealthy = score >= line || (unanswered_score >= line && unanswered_under_flood);
-    situation.accept_queue_full = accept_full && repeated_score >= line;
-    if score < SAID_FROM * line {
+    situation.unhealthy = leading.score >= line || (unanswered_score >= line && unanswered_under_flood);
+    situation.accept_queue_full = accept_full && away_score >= line;
+    if leading.score < SAID_FROM * line {
         return None;
     }
-    let mut finding = view.finding(AlertKind::Overload, subject, score, line);
+    let mut finding = view.finding(AlertKind::Overload, subject, leading.score, line);
     on_tcp(&mut finding, subject.leading_port());
-    finding.gates_hold = backlog_full || accept_full;
-    let hurts = unanswered >= HURTS || repeated_share >= HURTS;
+    finding.gates_hold = backlog_full || accept_full || slow;
+    let refuses = unanswered >= HURTS || away_share >= HURTS;
     // What an attack on this host or a neighbour brings about is told by that attack's alert.
     let attacked = situation.is_attacked() || view.site_attacked;
-    let dead = is_dead(subject, situation);
-    finding.severity = if hurts && !attacked && !dead { Severity::Warning } else { Severity::Info };
-    finding.verdict = Some(match (attacked, dead) {
+    situation.dead = is_dead(subject, situation);
+    let dead = situation.dead;
+    let faulty = dead || (slow && !refuses && !is_more_demand(line, subject));
+    finding.severity = if (refuses || slow) && !attacked && !dead { Severity::Warning } else { Severity::Info };
+    finding.verdict = Some(match (attacked, faulty) {
         (true, _) => situation.attack_verdict(view),
         (false, true) => Verdict::Health,
         (false, false) => Verdict::Overload,
     });
-    let by_repetition = accept_full && repeated_score >= unanswered_score;
-    let onset = if by_repetition { subject.repeated.onset() } else { subject.unanswered.onset() };
-    finding.onset = onset.start();
-    let margin = 10.0 * if by_repetition { repeated_share - SHARE_FLOOR } else { retried - LEAST_RETRIED };
-    finding.confidence = confidence::of(margin, view.tick.since(onset) as f64 / 4.0, &finding.caveats);
+    finding.onset = leading.onset.start();
+    let seconds = view.tick.since(leading.onset) as f64 / 4.0;
+    finding.confidence = confidence::of(10.0 * leading.margin, seconds, &finding.caveats);
     finding.origins = origins(subject);
     finding.figures.push(figure(
         F::UnansweredShare,
@@ -83,15 +111,15 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
         finding.figures.push(figure(F::RetriedShare, retried, None));
     }
     if accept_full {
-        let usual = subject.repeated.level().envelope(SHARE_FLOOR);
-        finding.figures.push(figure(F::RepeatedAnswerShare, repeated_share, Some(usual)));
+        let usual = subject.turned_away.level().envelope(SHARE_FLOOR);
+        finding.figures.push(figure(F::TurnedAwayShare, away_share, Some(usual)));
     }
     finding.figures.push(figure(F::FirstSynsPerSecond, situation.first_syns, subject.syns.envelope(20.0)));
     if situation.demand > 0.0 {
         finding.figures.push(figure(F::DemandPerSecond, situation.demand, view.capacity));
     }
     finding.figures.push(figure(F::ServedPerSecond, subject.served.per_second(), subject.served.usual()));
-    if let (Some(now), usual @ Some(_)) = subject.first_byte_seconds() {
+    if let (Some(now), usual @ Some(_)) = subject.first_byte.seconds() {
         finding.figures.push(figure(F::FirstByteSeconds, now, usual));
     }
     finding.settings = vec![
@@ -104,10 +132,18 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     Some(finding)
 }
 
-/// Ordinary demand and hardly anything served is a fault of the server and no overload (DETECTION 4.4).
+/// Ordinary demand and hardly anything served is a fault of the server and no overload (DETECTION 4.4). Once it is held to be
+/// one, those who try again do not change that, nor the first who are served.
 fn is_dead(subject: &Subject, situation: &Situation) -> bool {
     let (Some(served), Some(syns)) = (subject.served.usual(), subject.syns.usual()) else { return false };
-    subject.served.recent_per_second(8) < 0.2 * served && situation.demand < 1.5 * syns.max(1.0)
+    let (serves, asked) = if situation.dead { (0.4, 2.0 * MORE_DEMAND) } else { (0.2, MORE_DEMAND) };
+    subject.served.recent_per_second(8) < serves * served && situation.demand < asked * syns.max(1.0)
+}
+
+/// Tells whether more is asked for than usual, or was of late; yes while that is not known.
+fn is_more_demand(line: f64, subject: &Subject) -> bool {
+    let more = |usual: f64| subject.syns.per_second() >= MORE_DEMAND * usual.max(1.0);
+    subject.syns.decades().max(subject.crowd.decades()) >= line || subject.syns.usual().is_none_or(more)
 }
 
 /// The retried share of unanswered handshakes that were not forged: forged ones are never retried, so the retries are

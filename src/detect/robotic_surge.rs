@@ -24,6 +24,9 @@ use crate::window::subject::{Subject, VERIFIED_FLOOR};
 const LEAST_SOURCES: f64 = 8.0;
 const FAST: f64 = 20.0;
 
+/// Part of a site's surge from which one host's is all of it.
+const ONE_HOST: f64 = 0.8;
+
 /// Ticks for which `foreign_surge` is waited for when most of the excess is from abroad: fifteen seconds.
 const WAITS_FOR_FOREIGN: u64 = 60;
 
@@ -31,8 +34,25 @@ const WAITS_FOR_FOREIGN: u64 = 60;
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     since: Option<Tick>,
+    /// The first and the last tick of the surge under way, pauses of less than a minute included.
+    surge: Option<(Tick, Tick)>,
+    hurts: bool,
     /// When a surge from abroad last fired.
     pub foreign_at: Option<Tick>,
+}
+
+/// Ticks before robots were first told from which its sources may be: fifteen seconds, of which ten until their connections
+/// are settled. And those of a pause that ends a surge: a minute.
+const LOOKED_AROUND: u64 = 60;
+const PAUSE: u64 = 240;
+
+impl Memory {
+    /// Returns when the surge under way began; it goes on.
+    fn begun(&mut self, now: Tick) -> Tick {
+        let first = self.surge.filter(|(_, last)| now.since(*last) <= PAUSE).map_or(now, |(first, _)| first);
+        self.surge = Some((first, now));
+        first
+    }
 }
 
 /// The stratum that is held robotic.
@@ -87,15 +107,26 @@ pub fn detect(
     finding.gates_hold = true;
     finding.onset = if is_above { subject.verified.onset().start() } else { since.start() };
     let fires = finding.fires();
-    let few = behaviour.sources < LEAST_SOURCES;
+    let newcomers = Tick::new(memory.begun(view.tick).number().saturating_sub(LOOKED_AROUND));
+    let by_a_few: f64 =
+        [&subject.domestic, &subject.abroad].map(|of| strata::by_a_busy_few(of, newcomers)).iter().sum();
+    let rate = excess.size() / 10.0;
+    // The mixture of a site changes with each service that begins: what one host takes is that host's to say.
+    let of_one_host = subject.is_aggregate && view.of_one_host >= ONE_HOST * rate;
+    let few = of_one_host
+        || behaviour.sources < LEAST_SOURCES
+        || by_a_few >= 0.5 * excess.size()
+        || excess.size() - by_a_few < strata::LEAST_EXCESS;
     if fires && !few {
         situation.robotic = true;
-        situation.robotic_excess = excess.size() / 10.0;
+        situation.robotic_excess = rate;
         situation.robots_now += excess.now();
     }
-    let hurts = view.impact(excess.size() / 10.0, usual) >= 0.2;
+    let hurts = view.hurts(rate, usual, memory.hurts);
+    memory.hurts = hurts;
     (finding.severity, finding.verdict, finding.confidence) = match (few, hurts) {
-        (true, _) if excess.size() / 10.0 < FAST => (Severity::Info, Some(Verdict::Suspicion), 0.4),
+        _ if of_one_host => (Severity::Info, Some(Verdict::Suspicion), 0.4),
+        (true, _) if rate < FAST => (Severity::Info, Some(Verdict::Suspicion), 0.4),
         (true, _) => (Severity::Warning, Some(Verdict::Suspicion), 0.5),
         (false, true) => (Severity::Critical, Some(situation.attack_verdict(view)), confidence(behaviour)),
         (false, false) => (Severity::Warning, Some(situation.attack_verdict(view)), confidence(behaviour)),

@@ -35,13 +35,17 @@ pub fn detect(view: &View, subject: &Subject, strata: &Strata, situation: &mut S
     if score < SAID_FROM * line {
         return None;
     }
+    // What looked like a crowd, and turns out to be connections without people: nothing begins, and what was said is put right.
+    let is_none_after_all = situation.exhausted && !situation.flood && !large;
+    let score = if is_none_after_all { score.min(0.99 * line) } else { score };
     let mut finding = view.finding(AlertKind::Rush, subject, score, line);
     on_tcp(&mut finding, subject.leading_port());
-    finding.gates_hold = situation.rush;
+    finding.gates_hold = situation.rush || is_none_after_all;
     finding.severity = Severity::Info;
     // A flood that begins beside a crowd does not make the crowd one: then the verdict is kept, or mixed.
     finding.verdict = match (situation.flood, situation.unhealthy) {
         (true, _) => Some(situation.attack_verdict(view)).filter(|verdict| *verdict == Verdict::Mixed),
+        _ if is_none_after_all => Some(situation.attack_verdict(view)),
         (false, true) => Some(Verdict::Overload),
         (false, false) => Some(Verdict::Rush),
     };

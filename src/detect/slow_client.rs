@@ -2,9 +2,9 @@
 //!
 //! Method: whose turn is it? A connection whose client has sent a piece of a request and nothing more for ten seconds, or
 //! goes on in tiny pieces, waits for its *client*. The share of such connections among the open ones is tested against its
-//! usual value, and there must be two hundred of them. Two signs tell an attack from a crowd: by Little's law connections
-//! stay three times longer than usual (a rush brings more, none longer), or single sources hold more than fifty
-//! and are hardly ever served. While the server itself is slow anybody waits: then only the second sign counts, unless it
+//! usual value, and there must be two hundred of them. Three signs tell an attack from a crowd: by Little's law connections
+//! stay three times longer than usual (a rush brings more, none longer), or more wait than spare sockets explain, or single
+//! sources hold more than fifty and are hardly ever served. While the server itself is slow anybody waits: then only the second sign counts, unless it
 //! all began while the server was well.
 //!
 //! Sources: Calvert et al. 2018 (slow attacks in flow data), Little 1961.
@@ -15,6 +15,7 @@
 use crate::detect::exhaustion::{Evidence, Memory, server_is_well};
 use crate::detect::finding::FigureName as F;
 use crate::detect::view::{Situation, View, figure};
+use crate::window::clients::Client;
 use crate::window::subject::Subject;
 
 /// Waiting connections below which nothing is said (DETECTION 5).
@@ -25,6 +26,11 @@ const TIMES: f64 = 2.0;
 
 /// Times the usual stay from which connections stay too long (DETECTION 5).
 const STAYS: f64 = 3.0;
+
+/// Times the usual number, grown with the rate, that the spare sockets of browsers cannot explain, and their part of the
+/// other connections at most: they are 2 to 15 % (DETECTION 8.1), so that a crowd may bring 7.5 times the usual number.
+const MANY_TIMES: f64 = 10.0;
+const SPARES: f64 = 0.15;
 
 /// Part of the connections that lead to nothing which single idle sources must hold while the server is slow.
 const BY_IDLE_SOURCES: f64 = 0.5;
@@ -50,8 +56,12 @@ pub(super) fn judge(view: &View, subject: &Subject, memory: &Memory, situation: 
     let large = waiting.now >= LEAST_WAITING.max(TIMES * expected) && share > at_most;
     let began_well = memory.slow_clients_at.is_some_and(|at| view.tick.since(at) <= BELIEVED);
     let by_few = !idle.is_empty() && subject.clients.idle_part() >= BY_IDLE_SOURCES;
-    let told_apart =
-        if began_well || server_is_well(subject, situation) { stay >= STAYS || !idle.is_empty() } else { by_few };
+    let no_spares = waiting.now >= (MANY_TIMES * expected).max(STAYS * SPARES * (connections.open - waiting.now));
+    let told_apart = if began_well || server_is_well(subject, situation) {
+        stay >= STAYS || no_spares || !idle.is_empty()
+    } else {
+        by_few
+    };
     let mut figures = vec![
         figure(F::WaitingCount, waiting.now, Some(expected)),
         figure(F::WaitingShare, share, Some(at_most)),
@@ -71,8 +81,9 @@ pub(super) fn judge(view: &View, subject: &Subject, memory: &Memory, situation: 
         margin: 10.0 * (share - at_most),
         excess: (waiting.now - expected, connections.usual_open().unwrap_or(0.0)),
         figures,
-        clients: if idle.is_empty() { subject.clients.unserved() } else { idle },
-        weight: |client| client.unserved,
+        clients: if idle.is_empty() { subject.clients.holding() } else { idle },
+        port: subject.clients.leading_port(),
+        weight: Client::held,
         settings: vec![("least_waiting", LEAST_WAITING), ("stay_ratio", STAYS)],
     }
 }

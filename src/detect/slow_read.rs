@@ -43,6 +43,7 @@ pub(super) fn judge(subject: &Subject) -> Evidence {
             figure(F::OpenCount, connections.open, connections.usual_open()),
         ],
         clients: subject.clients.lasting(),
+        port: None,
         weight: |client| client.lasting,
         settings: vec![("least_blocked", LEAST_BLOCKED)],
     }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::address::{Address, Prefix};
+use crate::country::Country;
 use crate::detect::engine::Armed;
 use crate::detect::finding::{Finding, SourceShare};
 use crate::detect::new_outbound;
@@ -16,7 +17,7 @@ use crate::kind::{AlertKind, Severity};
 use crate::packet::Protocol;
 use crate::policy::Policy;
 use crate::summary::{CohortStage, Summary};
-use crate::time::Timestamp;
+use crate::time::{Tick, Timestamp};
 use crate::window::bloom::Generation;
 use crate::window::outbound::Remembered;
 
@@ -113,11 +114,11 @@ impl Sources {
         self.leaving.advance(now);
     }
 
-    /// Runs the detectors.
-    pub fn detect(&mut self, view: &View) -> Vec<Finding> {
+    /// Runs the detectors; `is_abroad` tells of which countries home is none.
+    pub fn detect(&mut self, view: &View, is_abroad: impl Fn(Country) -> bool) -> Vec<Finding> {
         let mut findings = self.scanning.detect(view);
         findings.extend(self.guessing.detect(view));
-        findings.extend(self.leaving.detect(view));
+        findings.extend(self.leaving.detect(view, is_abroad));
         merged(findings)
     }
 
@@ -160,22 +161,29 @@ impl Sources {
     }
 }
 
-/// A flood of datagrams or pings from addresses that repeat touches many ports and hosts, too: beside one at the same place
-/// a scan of such a protocol is a hint only.
-pub fn yield_to_floods(findings: &mut [Finding], others: &[Finding]) {
-    use AlertKind as K;
-    let floods = [K::UdpFlood, K::Amplification, K::IcmpFlood, K::FragmentFlood, K::CarpetBombing];
-    let flooded: Vec<Prefix> = others
-        .iter()
-        .filter(|other| other.fires() && floods.contains(&other.kind))
-        .filter_map(|other| other.target.prefix)
-        .collect();
-    let scans = findings.iter_mut().filter(|finding| {
-        matches!(finding.kind, K::PortScan | K::HostSweep) && finding.target.protocol != Some(Protocol::TCP)
-    });
-    for scan in scans {
-        if scan.target.prefix.is_some_and(|at| flooded.iter().any(|prefix| prefix.overlaps(at))) {
-            scan.severity = Severity::Info;
+/// Where floods of datagrams or pings were of late. Those from addresses that repeat touch many ports and hosts, too: beside
+/// one at the same place, or soon after it, a scan of such a protocol is a hint only.
+#[derive(Debug, Default)]
+pub struct Flooded(BTreeMap<Prefix, Tick>);
+
+/// Ticks for which a flood explains what looked like a scan in it: a minute.
+const FLOOD_EXPLAINS: u64 = 240;
+
+impl Flooded {
+    /// Takes the other findings of a tick, and lets the scans among `findings` yield.
+    pub fn explain(&mut self, now: Tick, findings: &mut [Finding], others: &[Finding]) {
+        use AlertKind as K;
+        let floods = [K::UdpFlood, K::Amplification, K::IcmpFlood, K::FragmentFlood, K::CarpetBombing];
+        let firing = others.iter().filter(|other| other.fires() && floods.contains(&other.kind));
+        self.0.extend(firing.filter_map(|other| Some((other.target.prefix?, now))));
+        self.0.retain(|_, last| now.since(*last) <= FLOOD_EXPLAINS);
+        let scans = findings.iter_mut().filter(|finding| {
+            matches!(finding.kind, K::PortScan | K::HostSweep) && finding.target.protocol != Some(Protocol::TCP)
+        });
+        for scan in scans {
+            if scan.target.prefix.is_some_and(|at| self.0.keys().any(|prefix| prefix.overlaps(at))) {
+                scan.severity = Severity::Info;
+            }
         }
     }
 }

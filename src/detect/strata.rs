@@ -5,6 +5,7 @@ use crate::detect::behaviour::{Behaviour, Surge, judge};
 use crate::detect::view::{Situation, View};
 use crate::time::{TICKS_PER_SECOND, Tick};
 use crate::window::rise::Onset;
+use crate::window::stratum::Stratum;
 use crate::window::subject::Subject;
 
 /// Looks in a row at which a surge must be robotic.
@@ -133,6 +134,7 @@ impl Strata {
                 judge(&Surge {
                     comparison,
                     borrowed: &joined.mixture,
+                    borrowed_stacks: &joined.usual_stacks,
                     control,
                     usual_part: excess.usual_part(),
                     growth,
@@ -227,6 +229,14 @@ pub fn all(subject: &Subject) -> Option<Excess> {
     Some(Excess { observed: subject.verified.sum(), expected: subject.verified.usual()? * 10.0, now })
 }
 
+/// Returns the connections of the last ten seconds by which a few busy sources of a stratum, first seen after `since`, exceed
+/// what its sources usually make each.
+#[must_use]
+pub fn by_a_busy_few(stratum: &Stratum, since: Tick) -> f64 {
+    let each = stratum.sources.usual().and_then(|usual| usual.mean()).unwrap_or(1.0);
+    stratum.sources.by_a_busy_few(since, each)
+}
+
 #[cfg(test)]
 impl Strata {
     pub(crate) fn of(abroad: Held, alone: [Held; 2]) -> Self {
@@ -244,6 +254,7 @@ mod tests {
             connections: 100.0,
             decades: 0.0,
             sources: 50.0,
+            is_of_all_systems: false,
             figures: Vec::new(),
             weights: vec![("weight_shape", 3.0)],
         }

@@ -3,7 +3,8 @@
 //! Method: of the handshakes the server answered, how many did the client finish (SYN-2, share CUSUM)? Of those of new
 //! sources, how many fell silent compared with known sources under the same load (SYN-3)? Both must agree where a
 //! control group exists. Where the server answers hardly anything only the client side is judged, with a margin; and
-//! sources that cannot exist (0/8, 127/8, 224/3) prove forging whatever the server does. SYN-1, the surge itself, gives
+//! sources that cannot exist (0/8, 127/8, 224/3) prove forging whatever the server does. What closed ports refuse with a
+//! reset beside a service that goes on as usual is a flood when it surges and its sources do not come again. SYN-1, the surge itself, gives
 //! the start and never an alert. In a surge most of which its senders reset, bots send SYNs past their own stacks. SYN-5
 //! (do sources come twice, do all SYNs look alike) tells forged sources from such bots and is evidence. SYN-4 estimates the
 //! half-open handshakes on the server.
@@ -12,14 +13,15 @@
 //!
 //! Blind spots: an attacker who forges known sources or repeats each SYN keeps SYN-3 quiet and is found only above half of
 //! all handshakes; one that fills the server's queue within three seconds, before a sound path shows, passes for a faulty
-//! path; a flood at a closed port from plausible addresses cannot be told from refused clients.
+//! path; a flood at closed ports below twice the usual rate of SYNs, or at a host of which no usual rate is known, cannot be
+//! told from refused clients.
 
 use crate::detect::confidence;
 use crate::detect::finding::{Caveat, Figure, FigureName as F, Finding};
 use crate::detect::view::{SAID_FROM, Situation, View, estimate, figure, on_tcp};
 use crate::kind::{AlertKind, Severity};
 use crate::window::records::IMPOSSIBLE_SHARE;
-use crate::window::subject::{ABANDONED_FLOOR, RATE_FLOOR, Sidedness, Subject};
+use crate::window::subject::{ABANDONED_FLOOR, RATE_FLOOR, SHARE_FLOOR, Sidedness, Subject};
 
 /// Finished share of answered handshakes before a level is known (DETECTION 2.3).
 const FINISHED_AT_FIRST: f64 = 0.975;
@@ -36,6 +38,9 @@ const LEAST_EXCESS: f64 = 50.0;
 /// Networks that make it a flood at any rate, and the rate that makes it one from any number (DETECTION 0.2).
 const LEAST_NETWORKS: usize = 20;
 const FEW_SOURCES_RATE: f64 = 500.0;
+
+/// Share of sources that come once in ten seconds, from which they are forged or at least do not come again.
+const COME_ONCE: f64 = 0.5;
 
 /// An estimate of the forged share of first SYNs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -62,6 +67,8 @@ enum Path {
     Impossible,
     /// Clients reset what the server answers: machines that send SYNs past their own stack.
     Resets,
+    /// The server refuses: closed ports.
+    Refused,
 }
 
 /// Judges a subject; the situation is filled in for later detectors.
@@ -72,7 +79,12 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
         return None;
     }
     let line = view.lines.subject;
-    let paths = [by_resets(line, subject), by_impossible_sources(line, subject), by_silence(line, subject)];
+    let paths = [
+        by_refusals(line, subject),
+        by_resets(line, subject),
+        by_impossible_sources(line, subject),
+        by_silence(line, subject),
+    ];
     if subject.unfinished.decades() < SAID_FROM * line && paths.iter().all(Option::is_none) {
         return None;
     }
@@ -235,6 +247,31 @@ fn by_resets(line: f64, subject: &Subject) -> Option<Judgement> {
     Some(Judgement { path: Path::Resets, score, share, holds, confirmed: true })
 }
 
+/// Most SYNs are refused, in a surge of strangers who do not come again, while the service goes on as usual: a service that is
+/// down refuses its own clients.
+fn by_refusals(line: f64, subject: &Subject) -> Option<Judgement> {
+    const TIMES: f64 = 2.0;
+    const GOES_ON: f64 = 0.5;
+    let score = subject.refused.decades();
+    if score <= SAID_FROM * line {
+        return None;
+    }
+    let span = usize::try_from(subject.last_tick().since(subject.refused.onset())).unwrap_or(40).clamp(4, 40);
+    let (refused, all, raw) = subject.records.refused_at_closed(span);
+    let (share, n) = (refused / all.max(1.0), all * raw);
+    let usual = subject.refused.level().usual().unwrap_or(0.0);
+    let value = ((share - usual) / (1.0 - usual).max(0.05)).max(0.0);
+    let error = (share * (1.0 - share) / n.max(1.0)).sqrt().max(0.5 / n.max(1.0));
+    let rate = subject.syns.recent_per_second(span);
+    let surge = subject.syns.decades() >= line && subject.syns.usual().is_some_and(|usual| rate >= TIMES * usual);
+    let goes_on = subject.served.usual().is_none_or(|usual| subject.served.per_second() >= GOES_ON * usual);
+    let strangers = subject.records.networks() >= LEAST_NETWORKS
+        && subject.spread.refused_once().is_none_or(|once| once >= COME_ONCE);
+    let holds = surge && goes_on && strangers && value - CLEAR * error > 0.3 && value * rate >= LEAST_EXCESS;
+    let share = Share { value, error, n };
+    Some(Judgement { path: Path::Refused, score, share, holds, confirmed: true })
+}
+
 /// Chernoff bound, in decades, on seeing a share of `share` in `n` cases of probability `p`.
 fn binomial_evidence(share: f64, n: f64, p: f64) -> f64 {
     if share <= p {
@@ -311,7 +348,9 @@ fn finding(view: &View, subject: &Subject, situation: &Situation, judgement: &Ju
 /// Forged: from many networks, and few sources come twice. Bots with addresses of their own come again, or their systems
 /// reset what they did not ask for (DETECTION 2.5, "raw_syn_flood").
 fn is_spoofed(subject: &Subject, judgement: &Judgement) -> bool {
-    const COME_ONCE: f64 = 0.5;
+    if judgement.path == Path::Refused {
+        return subject.spread.refused_once().is_some_and(|once| once >= COME_ONCE);
+    }
     judgement.path == Path::Impossible
         || (judgement.path != Path::Resets
             && subject.records.networks() >= LEAST_NETWORKS
@@ -323,6 +362,7 @@ fn onset(subject: &Subject, judgement: &Judgement) -> crate::time::Tick {
         Path::Clients => subject.unfinished.onset(),
         Path::Silence => subject.silent.onset(),
         Path::Impossible => subject.last_tick(),
+        Path::Refused => subject.refused.onset(),
         Path::Resets if subject.abandoned.decades() >= subject.unfinished.decades() => subject.abandoned.onset(),
         Path::Resets => subject.unfinished.onset(),
     };
@@ -343,6 +383,11 @@ fn figures(view: &View, subject: &Subject, situation: &Situation, judgement: &Ju
         let usual = subject.unfinished.level().envelope(0.05);
         figures.push(figure(F::UnfinishedShare, 1.0 - client.finished_share().unwrap_or(1.0), Some(usual)));
         figures.push(figure(F::UnfinishedPerSecond, records.unfinished_per_second(FEW_SOURCES_RATE), None));
+    }
+    if judgement.path == Path::Refused {
+        let (refused, all, _) = subject.records.refused_at_closed(40);
+        let usual = subject.refused.level().envelope(SHARE_FLOOR);
+        figures.push(figure(F::RefusedShare, refused / all.max(1.0), Some(usual)));
     }
     let (low, high) = ((share.value - half).clamp(0.0, 1.0), (share.value + half).clamp(0.0, 1.0));
     figures.push(estimate(F::AttackShare, share.value.min(1.0), Some(0.0), low, high));

@@ -40,6 +40,8 @@ pub struct View {
     pub site_attacked: bool,
     /// Whether a surge from abroad fired on some host of the site, or on the site as a whole, in the last minute.
     pub site_foreign: bool,
+    /// Of a site: verified connections a second by which the one host that leads it exceeds what is usual of that.
+    pub of_one_host: f64,
     /// Whether home countries are known.
     pub home_known: bool,
     /// Whether connections under way can be told from segments of none: not in the first minute after a start or a gap, nor
@@ -120,6 +122,14 @@ impl View {
         lost.into_iter().chain(doubled).collect()
     }
 
+    /// Tells whether an excess of connections over what is `usual`, a second, hurts. What is below the floor of rates (DETECTION
+    /// 1.2) brings no server down, however small the site; what `did` hurt does so down to half of that.
+    #[must_use]
+    pub fn hurts(&self, excess: f64, usual: f64, did: bool) -> bool {
+        const FLOOR: f64 = 20.0;
+        excess >= if did { FLOOR / 2.0 } else { FLOOR } && self.impact(excess, usual) >= 0.2
+    }
+
     /// Returns how much an excess hurts, 0 to 1: 1 - exp(-excess / max(usual, a tenth of capacity)) (DETECTION 1.7).
     #[must_use]
     pub fn impact(&self, excess: f64, usual: f64) -> f64 {
@@ -196,6 +206,8 @@ pub struct Situation {
     pub demand: f64,
     /// The server does not keep up (SYN-6).
     pub unhealthy: bool,
+    /// It serves hardly anyone, without more demand than usual.
+    pub dead: bool,
     /// A robotic or foreign attack on verified connections fires.
     pub robotic: bool,
     /// A surge from abroad fires, whatever it is held to be.
@@ -271,6 +283,7 @@ mod tests {
             served_part: 1.0,
             site_attacked: false,
             site_foreign: false,
+            of_one_host: 0.0,
             home_known: true,
             connections_known: true,
             networks_are_known: false,

@@ -161,6 +161,7 @@ pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
         robotic: situation.robotic,
         exhausted: situation.exhausted,
         unhealthy: situation.unhealthy,
+        dead: situation.dead,
         rush: situation.rush,
         was_beyond: situation.is_beyond_capacity(view),
         overloaded_first: situation.unhealthy && (situation.overloaded_first || !attacked_lately),

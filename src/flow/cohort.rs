@@ -75,8 +75,8 @@ pub(crate) enum Event {
     Retried(usize),
     /// The server reset the SYN, by ticks since the first SYN.
     Refused(usize),
-    /// The server repeated its SYN-ACK after the client's ACK.
-    RepeatedAnswer,
+    /// The server turned the client away after its ACK: it repeated its SYN-ACK, or reset.
+    TurnedAway,
 }
 
 /// Which handshake a packet may belong to.
@@ -141,7 +141,7 @@ pub(crate) struct Handshake {
 const _: () = assert!(size_of::<Handshake>() == 40, "65,536 handshakes are 2.5 MiB");
 
 /// Flags past those of [`Outcome`].
-const REPEATED: u16 = 1 << 8;
+const TURNED_AWAY: u16 = 1 << 8;
 const LOOKED: u16 = 1 << 9;
 const IPV6: u16 = 1 << 10;
 /// Closed before its time; the place is freed with its turn.
@@ -411,9 +411,9 @@ impl Cohort {
             None
         } else {
             let after = entry.age_us(now).saturating_sub(entry.answered_us());
-            let first = !entry.has(REPEATED) && after >= RETRANSMISSION_US;
-            entry.flags |= if first { REPEATED } else { 0 };
-            first.then_some(Event::RepeatedAnswer)
+            let first = !entry.has(TURNED_AWAY) && after >= RETRANSMISSION_US;
+            entry.flags |= if first { TURNED_AWAY } else { 0 };
+            first.then_some(Event::TurnedAway)
         };
         event.map(|event| (entry.weight(), event))
     }
@@ -465,6 +465,15 @@ impl Cohort {
         }
         entry.set(Outcome::SERVER_RESET);
         (!entry.is(Outcome::ANSWERED)).then(|| (entry.weight(), Event::Refused(entry.ticks_since_syn(now))))
+    }
+
+    /// Takes that the server reset a finished handshake before it had sent anything.
+    pub(crate) fn turn_away(&mut self, tuple: &Tuple) -> Option<(u32, Event)> {
+        let at = self.find(tuple)?;
+        let entry = &mut self.ring[at];
+        let first = entry.is(Outcome::FINISHED) && !entry.has(TURNED_AWAY);
+        entry.flags |= if first { TURNED_AWAY } else { 0 };
+        first.then(|| (entry.weight(), Event::TurnedAway))
     }
 
     /// Ends a tick: reports entries that reached an age of one second, then frees those of three and a half. With `all`,

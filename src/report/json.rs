@@ -136,10 +136,38 @@ fn positive(value: f64) -> Number {
 fn settings(report: &RunReport) -> Result<BTreeMap<&str, serde_json::Value>, serde_json::Error> {
     let protect: Vec<_> = report.protected.iter().flat_map(super::ProtectedSite::values).collect();
     let mut settings: BTreeMap<&str, serde_json::Value> =
-        report.settings.iter().map(|(name, value)| (name.as_str(), value.as_str().into())).collect();
+        report.settings.iter().map(|(name, value)| (name.as_str(), from_toml(value))).collect();
     settings.insert("home", serde_json::to_value(&report.home)?);
     settings.insert("protect", protect.into());
     settings.insert("geo", report.geo.as_str().into());
     settings.insert("inputs", report.inputs.clone().into());
     Ok(settings)
+}
+
+/// A setting as it stands in a configuration file, and as text where that is no TOML.
+fn from_toml(value: &str) -> serde_json::Value {
+    let read: Result<BTreeMap<String, serde_json::Value>, _> = toml::from_str(&format!("value = {value}"));
+    read.ok().and_then(|mut line| line.remove("value")).unwrap_or_else(|| value.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn settings_keep_their_types() {
+        for (text, value) in [
+            ("1024", json!(1_024)),
+            ("0.5", json!(0.5)),
+            ("false", json!(false)),
+            ("\"a.jsonl\"", json!("a.jsonl")),
+            ("[\"FR\", \"MA\"]", json!(["FR", "MA"])),
+            ("{ cidr = \"192.0.2.0/24\" }", json!({ "cidr": "192.0.2.0/24" })),
+            ("no TOML", json!("no TOML")),
+        ] {
+            assert_eq!(from_toml(text), value, "{text}");
+        }
+    }
 }

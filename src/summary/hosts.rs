@@ -162,7 +162,7 @@ impl CohortTick {
             Event::Abandoned(age) => &mut self.abandoned[age],
             Event::Retried(age) => &mut self.retried[age],
             Event::Refused(age) => &mut self.refused[age],
-            Event::RepeatedAnswer => &mut self.repeated_answers,
+            Event::TurnedAway => &mut self.turned_away,
         };
         *counter = counter.saturating_add(weight);
     }

@@ -179,7 +179,7 @@ impl CohortTick {
         add_each(&mut self.abandoned, &other.abandoned);
         add_each(&mut self.retried, &other.retried);
         add_each(&mut self.refused, &other.refused);
-        self.repeated_answers = self.repeated_answers.saturating_add(other.repeated_answers);
+        self.turned_away = self.turned_away.saturating_add(other.turned_away);
     }
 }
 

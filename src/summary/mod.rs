@@ -49,9 +49,10 @@ pub struct CohortTick {
     pub retried: [u32; AGES],
     /// Refused by the server (RST to the SYN) in this tick, by ticks since the first SYN.
     pub refused: [u32; AGES],
-    /// Finished handshakes whose SYN-ACK the server repeated after the client's ACK (700 ms or more after its first
-    /// SYN-ACK), first time: the sign of a full accept queue.
-    pub repeated_answers: u32,
+    /// Finished handshakes that the server turned away, the sign of a full accept queue: it repeated its SYN-ACK after the
+    /// client's ACK (700 ms or more after its first SYN-ACK; Linux drops the ACK), or reset the connection within a second
+    /// and without a byte (Linux with `tcp_abort_on_overflow`, tcp(7)).
+    pub turned_away: u32,
 }
 
 /// QUIC connections to one host in one tick.

@@ -25,6 +25,9 @@ const LASTING: u32 = 9_900;
 const MANY: f64 = 50.0;
 const HARDLY: f64 = 0.1;
 
+/// Ports told apart.
+const MOST_PORTS: usize = 16;
+
 /// What one client did of late.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Client {
@@ -42,12 +45,22 @@ pub struct Client {
     pub bytes: u64,
 }
 
+impl Client {
+    /// Connections that led to nothing or go on.
+    #[must_use]
+    pub const fn held(&self) -> f64 {
+        self.unserved + self.lasting
+    }
+}
+
 /// The table.
 #[derive(Clone, Debug, Default)]
 pub struct Clients {
     entries: BTreeMap<Address, Client>,
     /// All unserved connections, of clients without a place too.
     unserved: f64,
+    /// The same by port, of the first few ports.
+    ports: BTreeMap<u16, f64>,
 }
 
 impl Clients {
@@ -55,7 +68,11 @@ impl Clients {
     pub fn settle(&mut self, contact: &Contact) {
         let lasting = contact.age_ms >= LASTING;
         if !contact.served {
-            self.unserved += f64::from(contact.weight);
+            let weight = f64::from(contact.weight);
+            self.unserved += weight;
+            if self.ports.len() < MOST_PORTS || self.ports.contains_key(&contact.port) {
+                *self.ports.entry(contact.port).or_default() += weight;
+            }
         }
         let source = contact.originator.source_unit();
         if !self.entries.contains_key(&source) && (contact.served && !lasting || !self.has_room()) {
@@ -84,10 +101,14 @@ impl Clients {
         self.entries.len() < MOST
     }
 
-    /// Ends a tick.
-    pub fn roll(&mut self, tick: Tick) {
-        if tick.closes_period(HALVED_EVERY) {
+    /// Ends a tick. While something alarms nothing fades: who opened what is still held is still behind it.
+    pub fn roll(&mut self, tick: Tick, quiet: bool) {
+        if quiet && tick.closes_period(HALVED_EVERY) {
             self.unserved /= 2.0;
+            self.ports.retain(|_, count| {
+                *count /= 2.0;
+                *count >= 0.5
+            });
             self.entries.retain(|_, client| {
                 client.unserved /= 2.0;
                 client.lasting /= 2.0;
@@ -107,10 +128,22 @@ impl Clients {
         self.heaviest(|client| if is_idle(client) { client.unserved } else { 0.0 })
     }
 
+    /// Returns the port that nine tenths of the unserved connections were opened to.
+    #[must_use]
+    pub fn leading_port(&self) -> Option<u16> {
+        self.ports.iter().find(|(_, count)| **count > 0.0 && **count >= 0.9 * self.unserved).map(|(port, _)| *port)
+    }
+
     /// Returns clients of which at least one connection led to nothing, those with most first.
     #[must_use]
     pub fn unserved(&self) -> Vec<(Address, Client)> {
         self.heaviest(|client| if client.unserved >= client.served + client.lasting { client.unserved } else { 0.0 })
+    }
+
+    /// Returns clients with connections that led to nothing or go on, those with most first: who holds what is open.
+    #[must_use]
+    pub fn holding(&self) -> Vec<(Address, Client)> {
+        self.heaviest(Client::held)
     }
 
     /// Returns clients with served connections that go on, those with most first.
@@ -186,7 +219,7 @@ mod tests {
         let idle = clients.idle();
         assert_eq!(idle[0].0, Address::v4([10, 0, 0, 2]));
         assert!(idle[0].1.unserved <= 400.0 && idle[0].1.unserved > 350.0, "{:?}", idle[0]);
-        (0..12).for_each(|minute| clients.roll(Tick::new(minute * 240 + 239)));
+        (0..12).for_each(|minute| clients.roll(Tick::new(minute * 240 + 239), true));
         assert!(clients.entries.is_empty());
     }
 }

@@ -19,7 +19,7 @@ struct Slot {
     refused: u32,
     answers: u32,
     finished_now: u32,
-    repeated: u32,
+    turned_away: u32,
     answered_by: [u32; LONGEST_DEADLINE + 1],
     finished_by: [u32; LONGEST_DEADLINE + 1],
     abandoned_by: [u32; LONGEST_DEADLINE + 1],
@@ -95,7 +95,7 @@ impl Cohorts {
             opened: tick.opened,
             answers,
             finished_now: tick.finished.iter().sum(),
-            repeated: tick.repeated_answers,
+            turned_away: tick.turned_away,
             ..Slot::default()
         };
         for age in 0..AGES {
@@ -183,11 +183,11 @@ impl Cohorts {
         })
     }
 
-    /// Returns (repeated answers, finished handshakes) of the newest `span` ticks: the accept queue's sign.
+    /// Returns (finished handshakes that were turned away, all finished) of the newest `span` ticks: the accept queue's sign.
     #[must_use]
-    pub fn repeated(&self, span: usize) -> (f64, f64) {
-        self.ended(0, span).fold((0.0, 0.0), |(repeated, finished), slot| {
-            (repeated + f64::from(slot.repeated), finished + f64::from(slot.finished_now))
+    pub fn turned_away(&self, span: usize) -> (f64, f64) {
+        self.ended(0, span).fold((0.0, 0.0), |(away, finished), slot| {
+            (away + f64::from(slot.turned_away), finished + f64::from(slot.finished_now))
         })
     }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use crate::address::Address;
+use crate::country::Country;
 use crate::hash::{Seed, mix};
 use crate::summary::{CohortRecord, Contact, ContactStage};
 use crate::time::Tick;
@@ -60,6 +61,7 @@ pub struct Pulled {
     /// Large conversations under way.
     large: Overlap,
     stacks: Bitmap,
+    country: Country,
     since: Tick,
     last_seen: Tick,
 }
@@ -74,6 +76,7 @@ impl Default for Pulled {
             classes: [0; CLASSES],
             large: Overlap::default(),
             stacks: Bitmap::default(),
+            country: Country::UNKNOWN,
             since: Tick::default(),
             last_seen: Tick::default(),
         }
@@ -147,6 +150,12 @@ impl Pulled {
         self.stacks.distinct()
     }
 
+    /// Returns where the client's address is registered.
+    #[must_use]
+    pub const fn country(&self) -> Country {
+        self.country
+    }
+
     /// Returns since when it fetches, an hour at most before it was last seen.
     #[must_use]
     pub fn since(&self) -> Tick {
@@ -193,6 +202,7 @@ impl Pulls {
         let pulled = self.table.entry(pull, Pulled::default);
         pulled.roll(now);
         pulled.last_seen = now;
+        pulled.country = contact.country;
         let all = contact.sent.bytes + contact.received.bytes;
         // What a conversation carried is told once: a small one when it is settled, a large one as it goes on.
         let counts = match contact.stage {

@@ -3,6 +3,8 @@
 //!
 //! Known sources are the control group: they suffer the same drops and the same impatience as new ones (DETECTION 2.3).
 
+use std::collections::BTreeMap;
+
 use crate::address::Address;
 use crate::summary::{CohortRecord, CohortStage, Outcome};
 use crate::window::ports::Ports;
@@ -13,6 +15,10 @@ const WINDOW: usize = 40;
 
 /// Different networks told apart; the gates ask for twenty.
 const NETWORKS: usize = 64;
+
+/// Ports in service that are remembered, and the ticks for which one is: ten minutes.
+const SERVICES: usize = 32;
+const SERVED_FOR: u32 = 2_400;
 
 /// Share of all IPv4 addresses that can never be a source on any network: 0/8, 127/8 and 224/3 (RFC 6890, RFC 1112).
 pub const IMPOSSIBLE_SHARE: f64 = 34.0 / 256.0;
@@ -57,6 +63,11 @@ pub struct Records {
     known_answered: Count,
     known_unfinished: Count,
     scanners_unfinished: Count,
+    looked: Count,
+    looked_raw: Count,
+    refused_at_closed: Count,
+    /// Ports at which handshakes were finished, with the ticks since.
+    served_ports: BTreeMap<u16, u32>,
     /// (network, age in ticks) of recent unfinished handshakes, the oldest replaced first.
     networks: Vec<(Address, u32)>,
     ports: Ports,
@@ -79,6 +90,14 @@ impl Records {
     }
 
     fn look(&mut self, record: &CohortRecord, weight: u64, known: bool) {
+        self.looked.now += weight;
+        self.looked_raw.now += 1;
+        if record.outcome.any(Outcome::FINISHED) {
+            self.note_service(record.port);
+        }
+        if self.is_refused_at_closed(record) {
+            self.refused_at_closed.now += weight;
+        }
         if let Some(v4) = record.source.to_ipv4() {
             self.looked_v4.now += weight;
             self.looked_v4_raw.now += 1;
@@ -124,6 +143,19 @@ impl Records {
         }
     }
 
+    /// Tells whether the server refused it at a port at which nobody was served of late: where some are, it turns clients away.
+    #[must_use]
+    pub fn is_refused_at_closed(&self, record: &CohortRecord) -> bool {
+        let refused = record.outcome.any(Outcome::SERVER_RESET) && !record.outcome.any(Outcome::ANSWERED);
+        refused && !self.served_ports.contains_key(&record.port)
+    }
+
+    fn note_service(&mut self, port: u16) {
+        if self.served_ports.len() < SERVICES || self.served_ports.contains_key(&port) {
+            self.served_ports.insert(port, 0);
+        }
+    }
+
     fn note_network(&mut self, network: Address) {
         let known = self.networks.iter().position(|(known, _)| *known == network);
         let oldest = || (0..NETWORKS).max_by_key(|place| self.networks[*place].1);
@@ -151,9 +183,16 @@ impl Records {
             &mut self.known_answered,
             &mut self.known_unfinished,
             &mut self.scanners_unfinished,
+            &mut self.looked,
+            &mut self.looked_raw,
+            &mut self.refused_at_closed,
         ] {
             count.roll();
         }
+        self.served_ports.retain(|_, age| {
+            *age += 1;
+            *age <= SERVED_FOR
+        });
         self.networks.iter_mut().for_each(|(_, age)| *age += 1);
         self.networks.retain(|(_, age)| *age <= 40);
         self.ports.fade();
@@ -177,6 +216,15 @@ impl Records {
         let raw = (self.closed_raw.ring.back(0) - self.closed_known_raw.ring.back(0)) as f64;
         let (silent, closed) = (self.silent_new.ring.back(0) as f64, self.closed_new.ring.back(0) as f64);
         (share(silent, closed) * raw, raw)
+    }
+
+    /// Returns (refused at closed ports, all) of the handshakes looked at over the last `span` ticks, weighted, and the part of
+    /// them really counted.
+    #[must_use]
+    pub fn refused_at_closed(&self, span: usize) -> (f64, f64, f64) {
+        let recent = |count: &Count| count.ring.recent(span) as f64;
+        let all = recent(&self.looked);
+        (recent(&self.refused_at_closed), all, if all > 0.0 { recent(&self.looked_raw) / all } else { 1.0 })
     }
 
     /// Returns the share of new sources among closed handshakes.

@@ -13,6 +13,7 @@ use crate::hash::{Seed, mix};
 use crate::summary::Contact;
 use crate::time::{TICKS_PER_SECOND, Tick, Timestamp};
 use crate::window::mixture::cell;
+use crate::window::stacks::{self, Stacks};
 use crate::window::stratum::Newness;
 
 /// Sources told apart.
@@ -42,6 +43,11 @@ const SHARED_CONNECTIONS: u32 = 20;
 const SHARED_SHAPES: u32 = 8;
 const SHARED_STACKS: u32 = 3;
 
+/// Connections in ten seconds that no visitor makes, whose browser keeps six to a host (RFC 9112 section 9.4 leaves the number
+/// to it) and uses them again; and how many sources of that kind are a few.
+const BUSY: u32 = 12;
+const A_FEW: f64 = 7.0;
+
 /// Classes of the number of connections in ten seconds.
 const NUMBERS: usize = 24;
 
@@ -68,6 +74,8 @@ struct Source {
     /// Shapes and stacks seen, one bit each by hash.
     shapes: u64,
     stacks: u64,
+    /// Of the last SYN that was followed.
+    system: Option<stacks::Kind>,
     first: Tick,
     last: Tick,
     last_at: Timestamp,
@@ -208,6 +216,7 @@ pub struct Sources {
     second: usize,
     usual: SourceSums,
     windows: f64,
+    usual_stacks: stacks::Usual,
     /// Sources not seen for half a minute that came in this tick, those new to the host among them, and how many were
     /// really counted.
     arrivals: Arrivals,
@@ -271,6 +280,7 @@ impl Sources {
                     received: 0,
                     shapes: 0,
                     stacks: 0,
+                    system: None,
                     first: tick,
                     last: tick,
                     last_at: contact.at,
@@ -304,6 +314,7 @@ impl Sources {
             return;
         }
         if let Some(source) = self.entries.get_mut(&mix(source, CHOICE)) {
+            source.system = Some(stacks::kind(seed, ttl, window));
             source.stacks |= 1 << (mix(seed.0[1], u64::from(ttl) << 16 | u64::from(window)) % 64);
         }
     }
@@ -330,6 +341,8 @@ impl Sources {
             self.windows = (self.windows + 1.0).min(REMEMBERED);
             let part = 1.0 / self.windows;
             self.usual = self.usual.each(&sums, |usual, now| usual + part * (now - usual));
+            let stacks = self.stacks();
+            self.usual_stacks.learn(&stacks);
         }
         self.second = (self.second + 1) % WINDOW;
         let second = self.second;
@@ -365,6 +378,24 @@ impl Sources {
             }
         }
         sums
+    }
+
+    /// Returns the connections of the last ten seconds by their systems, without addresses that many share.
+    #[must_use]
+    pub fn stacks(&self) -> Stacks {
+        let mut stacks = Stacks::default();
+        for source in self.entries.values().filter(|source| source.recent > 0 && !source.is_shared()) {
+            if let Some(system) = source.system {
+                stacks.add(system, f64::from(source.recent) * source.weight);
+            }
+        }
+        stacks
+    }
+
+    /// Returns those of a usual window.
+    #[must_use]
+    pub const fn usual_stacks(&self) -> &stacks::Usual {
+        &self.usual_stacks
     }
 
     /// Returns the sums of a usual window, from at least three quiet ones.
@@ -407,6 +438,17 @@ impl Sources {
         let mut sources: Vec<&Source> = self.entries.values().filter(|source| source.recent > 0).collect();
         sources.sort_unstable_by_key(|source| (std::cmp::Reverse(source.recent), source.address));
         sources.iter().take(most).map(|source| (source.address, source.packets, source.bytes)).collect()
+    }
+
+    /// Returns the connections of the window that a handful of busy sources, first seen after `since`, make beyond `each` a
+    /// source, weighted: what one crawler, partner or guesser adds. Nothing where they are more than a handful.
+    #[must_use]
+    pub fn by_a_busy_few(&self, since: Tick, each: f64) -> f64 {
+        let busy = || self.entries.values().filter(|source| source.recent >= BUSY && source.first >= since);
+        if busy().map(|source| source.weight).sum::<f64>() > A_FEW {
+            return 0.0;
+        }
+        busy().map(|source| source.weight * (f64::from(source.recent) - each).max(0.0)).sum()
     }
 
     /// Forgets the window under way, as after a gap; what is usual stays.

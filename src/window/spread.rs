@@ -76,6 +76,8 @@ pub struct Leading {
 pub struct Spread {
     current: Period,
     last: Period,
+    /// The same of those that closed ports refused.
+    refused: [Period; 2],
     /// Signatures of unfinished handshakes of late.
     unfinished: BTreeMap<Signature, f64>,
     /// Signatures of all handshakes in quiet times.
@@ -86,8 +88,8 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Takes a record at its look; `quiet` tells that nothing alarms.
-    pub fn observe(&mut self, seed: Seed, record: &CohortRecord, quiet: bool) {
+    /// Takes a record at its look; `quiet` tells that nothing alarms, `at_closed` that it was refused at a closed port.
+    pub fn observe(&mut self, seed: Seed, record: &CohortRecord, quiet: bool, at_closed: bool) {
         if record.stage != CohortStage::Look {
             return;
         }
@@ -102,6 +104,9 @@ impl Spread {
         }
         let unanswered =
             !outcome.any(Outcome::FINISHED | Outcome::CLIENT_RESET | Outcome::RETRIED | Outcome::SERVER_RESET);
+        if at_closed {
+            self.refused[0].count(seed.address(record.source), record.weight);
+        }
         if outcome.is_unfinished() || unanswered {
             self.current.count(seed.address(record.source), record.weight);
             add(&mut self.unfinished, signature, weight);
@@ -113,6 +118,8 @@ impl Spread {
     pub fn roll(&mut self, tick: Tick) {
         if tick.closes_period(PERIOD) {
             self.last = std::mem::take(&mut self.current);
+            self.refused.swap(0, 1);
+            self.refused[0] = Period::default();
         }
         fade(&mut self.unfinished, RECENT_KEEPS);
         fade(&mut self.usual, USUAL_KEEPS);
@@ -125,6 +132,12 @@ impl Spread {
     #[must_use]
     pub fn once(&self) -> Option<f64> {
         self.current.once().or_else(|| self.last.once())
+    }
+
+    /// Returns the same of those that closed ports refused.
+    #[must_use]
+    pub fn refused_once(&self) -> Option<f64> {
+        self.refused[0].once().or_else(|| self.refused[1].once())
     }
 
     /// Returns the leading signature among unfinished handshakes; `None` with fewer than fifty.
@@ -203,7 +216,7 @@ mod tests {
     }
 
     fn observe(spread: &mut Spread, records: impl Iterator<Item = CohortRecord>, quiet: bool) {
-        records.for_each(|record| spread.observe(Seed::default(), &record, quiet));
+        records.for_each(|record| spread.observe(Seed::default(), &record, quiet, false));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::window::mixture::{Mixture, Sample};
 use crate::window::ring::Ring;
 use crate::window::shapes::Shapes;
 use crate::window::sources::{SourceSums, Sources};
+use crate::window::stacks::{self, Stacks};
 
 /// What is known of a source when it connects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,6 +89,10 @@ pub struct Comparison {
     pub sources: SourceSums,
     /// Sources usually; `None` while unknown.
     pub usual_sources: Option<SourceSums>,
+    /// Connections by system now.
+    pub stacks: Stacks,
+    /// The same usually.
+    pub usual_stacks: stacks::Usual,
 }
 
 impl Stratum {
@@ -119,6 +124,8 @@ impl Stratum {
             mixture: self.shapes.usual().clone(),
             sources: self.sources.sums(now),
             usual_sources: self.sources.usual(),
+            stacks: self.sources.stacks(),
+            usual_stacks: *self.sources.usual_stacks(),
         }
     }
 
@@ -142,6 +149,8 @@ impl Comparison {
             (Some(mine), Some(theirs)) => Some(mine.plus(&theirs)),
             (one, other) => one.or(other),
         };
+        all.stacks = all.stacks.plus(&other.stacks);
+        all.usual_stacks = all.usual_stacks.plus(&other.usual_stacks);
         all
     }
 }

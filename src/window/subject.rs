@@ -13,6 +13,7 @@ use crate::window::clients::Clients;
 use crate::window::cohorts::Cohorts;
 use crate::window::connections::Connections;
 use crate::window::cusum::{Bank, STEP_CAP, STEP_CAP_CORROBORATED};
+use crate::window::first_byte::FirstByte;
 use crate::window::foreign::Foreign;
 use crate::window::freeze::{Freeze, Lesson};
 use crate::window::level::Phase;
@@ -33,7 +34,7 @@ pub const RATE_FLOOR: f64 = 20.0;
 /// of countries).
 pub const VERIFIED_FLOOR: f64 = 5.0;
 
-/// Smallest usual-at-most share of unfinished, unanswered or repeated handshakes (DETECTION 2.5).
+/// Smallest usual-at-most share of unfinished, unanswered or turned-away handshakes (DETECTION 2.5).
 pub const SHARE_FLOOR: f64 = 0.05;
 
 /// Share of first attempts that fall silent for impatience alone, at most.
@@ -75,8 +76,8 @@ pub struct Subject {
     pub unfinished: ShareSeries,
     /// Share of first SYNs the server left unanswered (SYN-6).
     pub unanswered: ShareSeries,
-    /// Share of finished handshakes whose answer was repeated (SYN-6).
-    pub repeated: ShareSeries,
+    /// Share of finished handshakes that the server turned away (SYN-6).
+    pub turned_away: ShareSeries,
     /// Share of new sources' handshakes that fell silent (SYN-3, one-sided).
     pub silent: ShareSeries,
     /// Handshake outcomes by cohort.
@@ -87,6 +88,8 @@ pub struct Subject {
     pub spread: Spread,
     /// Share of answered handshakes that the client reset before finishing.
     pub abandoned: ShareSeries,
+    /// Share of first SYNs that the server refused with a reset, at ports at which nobody is served.
+    pub refused: ShareSeries,
     /// By country.
     pub foreign: Foreign,
     /// Open connections: waiting, blocked, empty.
@@ -107,6 +110,8 @@ pub struct Subject {
     pub crowd: Bank,
     /// How verified connections rose.
     pub rise: Rise,
+    /// Waits for the first byte.
+    pub first_byte: FirstByte,
     /// By autonomous system, where a table of them is loaded.
     pub systems: Systems,
     /// Unfinished handshakes by second, a little over a minute: what is half-open on the server.
@@ -124,8 +129,6 @@ pub struct Subject {
     client_data: u64,
     unfinished_this_second: f64,
     freeze: Freeze,
-    first_byte: [u64; 16],
-    first_byte_usual: [u64; 16],
     /// Inbound SYNs by their port over the last seconds.
     ports: Ports,
 }
@@ -144,12 +147,13 @@ impl Subject {
             packets: RateSeries::default(),
             unfinished: ShareSeries::default(),
             unanswered: ShareSeries::default(),
-            repeated: ShareSeries::default(),
+            turned_away: ShareSeries::default(),
             silent: ShareSeries::default(),
             cohorts: Cohorts::default(),
             records: Records::default(),
             spread: Spread::default(),
             abandoned: ShareSeries::default(),
+            refused: ShareSeries::default(),
             foreign: Foreign::default(),
             connections: Connections::default(),
             quic_opened: Ring::default(),
@@ -160,6 +164,7 @@ impl Subject {
             domestic: Stratum::default(),
             crowd: Bank::default(),
             rise: Rise::default(),
+            first_byte: FirstByte::default(),
             systems: Systems::default(),
             half_open: Ring::default(),
             history: std::collections::VecDeque::new(),
@@ -171,8 +176,6 @@ impl Subject {
             client_data: 0,
             unfinished_this_second: 0.0,
             freeze: Freeze::default(),
-            first_byte: [0; 16],
-            first_byte_usual: [0; 16],
             ports: Ports::default(),
         }
     }
@@ -205,16 +208,14 @@ impl Subject {
         self.foreign.observe(tick, &host.verified_from, is_home, STEP_CAP);
         let (rate, armed) = (self.verified.recent_per_second(8), self.syns.phase() > Phase::Unarmed);
         self.connections.observe(tick, &host.connections, host.verified, rate, armed, STEP_CAP);
-        self.clients.roll(tick);
+        self.clients.roll(tick, self.alarm_ratio < 1.0);
         let (abroad, home) = (self.abroad.sources.arrivals(), self.domestic.sources.arrivals());
         self.foreign.observe_arrivals(tick, abroad, home, STEP_CAP);
         self.quic_opened.push(u64::from(host.quic.opened));
         self.quic_finished.push(u64::from(host.quic.finished));
         self.conversations = self.conversations.saturating_add(u64::from(host.two_sided));
         self.client_data = self.client_data.saturating_add(u64::from(host.client_data));
-        for (total, count) in self.first_byte.iter_mut().zip(host.first_byte) {
-            *total += u64::from(count);
-        }
+        self.first_byte.observe(tick, &host.first_byte, cap);
         host.syn_ports.iter().filter(|(port, _)| *port != 0).for_each(|(port, n)| self.ports.add(*port, u64::from(*n)));
         self.ports.fade();
     }
@@ -231,12 +232,15 @@ impl Subject {
         let (abandoned, all) = self.cohorts.abandoned(self.cohorts.deadline(), 1);
         let usual = self.abandoned.level().envelope(ABANDONED_FLOOR);
         self.abandoned.observe(tick, abandoned, all, client.raw, Some(usual), cap);
+        let (refused, opened, raw) = self.records.refused_at_closed(1);
+        let usual = self.refused.level().envelope(SHARE_FLOOR);
+        self.refused.observe(tick, refused, opened, raw, Some(usual), cap);
         let server = self.cohorts.server_side(1);
         let usual = self.unanswered.level().envelope(SHARE_FLOOR);
         self.unanswered.observe(tick, server.opened - server.answered, server.opened, server.raw, Some(usual), cap);
-        let (repeated, finished) = self.cohorts.repeated(1);
-        let usual = self.repeated.level().envelope(SHARE_FLOOR);
-        self.repeated.observe(tick, repeated.min(finished), finished, server.raw, Some(usual), cap);
+        let (away, finished) = self.cohorts.turned_away(1);
+        let usual = self.turned_away.level().envelope(SHARE_FLOOR);
+        self.turned_away.observe(tick, away.min(finished), finished, server.raw, Some(usual), cap);
         let (silent, closed) = self.records.silent_new_now();
         self.silent.observe(tick, silent, closed, 1.0, Some(self.silent_envelope()), cap);
     }
@@ -301,20 +305,19 @@ impl Subject {
             }
             self.history.push_back((self.served.per_second(), self.syns.per_second()));
         }
-        let counts = std::mem::take(&mut self.first_byte);
-        if weight >= 1.0 {
-            for (usual, count) in self.first_byte_usual.iter_mut().zip(counts) {
-                *usual += count;
-            }
-            if self.first_byte_usual.iter().sum::<u64>() > 50_000 {
-                self.first_byte_usual.iter_mut().for_each(|count| *count /= 2);
-            }
-        }
+        self.first_byte.learn(weight);
         matches!(lesson, Lesson::Accept(_))
     }
 
-    const fn shares(&mut self) -> [&mut ShareSeries; 5] {
-        [&mut self.unfinished, &mut self.unanswered, &mut self.repeated, &mut self.silent, &mut self.abandoned]
+    const fn shares(&mut self) -> [&mut ShareSeries; 6] {
+        [
+            &mut self.unfinished,
+            &mut self.unanswered,
+            &mut self.turned_away,
+            &mut self.silent,
+            &mut self.abandoned,
+            &mut self.refused,
+        ]
     }
 
     /// Tells whether nothing alarms, so that mixtures may be learned.
@@ -341,12 +344,6 @@ impl Subject {
         }
     }
 
-    /// Returns the median time to the server's first byte, now and usually, in seconds; `None` with fewer than 50 cases.
-    #[must_use]
-    pub fn first_byte_seconds(&self) -> (Option<f64>, Option<f64>) {
-        (median_class(&self.first_byte), median_class(&self.first_byte_usual))
-    }
-
     /// Returns the handshakes estimated to be half-open on the server: those unfinished in the last 63 s, for which a
     /// Linux server keeps an unanswered SYN-ACK with default settings (five repetitions, doubling from 1 s).
     #[must_use]
@@ -370,24 +367,11 @@ impl Subject {
         self.strays.restart(tick);
         self.abroad.restart();
         self.domestic.restart();
+        self.first_byte.restart(tick);
         self.rise.clear();
         self.crowd.clear(tick);
         self.systems.restart();
         self.half_open.clear();
         self.history.clear();
     }
-}
-
-/// The middle of the class that holds the median, in seconds.
-fn median_class(counts: &[u64; 16]) -> Option<f64> {
-    let total: u64 = counts.iter().sum();
-    if total < 50 {
-        return None;
-    }
-    let mut below = 0;
-    let class = counts.iter().position(|count| {
-        below += count;
-        below * 2 >= total
-    })?;
-    Some(if class == 0 { 0.0005 } else { 0.000_75 * f64::from(1_u32 << class) })
 }

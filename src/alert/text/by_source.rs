@@ -12,8 +12,8 @@ pub(super) fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
     use FigureName as F;
     let value = figure.observed;
     Some(match figure.name {
-        F::ProbedHostsCount => format!("{} tried {} in vain{}.", who(alert), count(value, "host"), needed(figure)),
-        F::ProbedPortsCount => format!("{} tried {} in vain{}.", who(alert), count(value, "port"), needed(figure)),
+        F::ProbedHostsCount => format!("{} tried {} in vain{}.", who(alert), tried(value, "host"), needed(figure)),
+        F::ProbedPortsCount => format!("{} tried {} in vain{}.", who(alert), tried(value, "port"), needed(figure)),
         F::FailedContactsShare => format!(
             "{} of the first contacts were refused or left without an answer; ordinary clients fail at about {}.",
             N.percent(value),
@@ -111,10 +111,10 @@ pub(super) fn measure(alert: &Alert) -> Option<String> {
     let of = |name| alert.figures.iter().find(|figure| figure.name == name);
     match alert.kind {
         AlertKind::PortScan => {
-            of(FigureName::ProbedPortsCount).map(|ports| format!(", {} so far", N.figure(ports.observed)))
+            of(FigureName::ProbedPortsCount).map(|ports| format!(", {} so far", told(ports.observed)))
         }
         AlertKind::HostSweep => {
-            of(FigureName::ProbedHostsCount).map(|hosts| format!(", {} so far", N.figure(hosts.observed)))
+            of(FigureName::ProbedHostsCount).map(|hosts| format!(", {} so far", told(hosts.observed)))
         }
         AlertKind::BruteForce => {
             of(FigureName::AttemptsCount).map(|attempts| format!(", {} in ten minutes", N.figure(attempts.observed)))
@@ -130,6 +130,18 @@ pub(super) fn measure(alert: &Alert) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Different hosts or ports up to which their number is an estimate (`window::bitmap`).
+pub(super) const MOST_TRIED: f64 = 600.0;
+
+/// Writes how many different things were tried, as far as that can be told.
+fn told(number: f64) -> String {
+    if number > MOST_TRIED { format!("more than {}", N.figure(MOST_TRIED)) } else { N.figure(number) }
+}
+
+fn tried(number: f64, what: &str) -> String {
+    if number > MOST_TRIED { format!("{} {what}s", told(number)) } else { count(number, what) }
 }
 
 fn who(alert: &Alert) -> String {

@@ -97,8 +97,13 @@ fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
         F::RetriedShare => {
             format!("{} of the unanswered attempts were tried again, which is what real clients do.", percent(figure))
         }
-        F::RepeatedAnswerShare => format!(
-            "The server repeated its answer to {} of the finished handshakes, the sign of a full accept queue{}.",
+        F::RefusedShare => format!(
+            "Closed ports refused {} of the connection attempts with a reset{}.",
+            percent(figure),
+            at_most_share(figure)
+        ),
+        F::TurnedAwayShare => format!(
+            "The server turned away {} of the finished handshakes, the sign of a full accept queue{}.",
             percent(figure),
             at_most_share(figure)
         ),
@@ -152,6 +157,10 @@ fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
         F::HomeGrowthRatio if value < 1.05 => "Traffic from home has not grown.".to_owned(),
         F::HomeGrowthRatio => format!("Traffic from home stands at {} times its usual level.", N.figure(value)),
         F::BehaviourNats => behaviour(value),
+        F::OneSystemShare => format!(
+            "Systems of one kind, by hop limit and window, account for {} of the additional connections beyond their usual part.",
+            percent(figure)
+        ),
         F::TopShapeShare => format!(
             "{} of the additional connections have one and the same shape{}.",
             percent(figure),

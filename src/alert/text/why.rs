@@ -126,6 +126,18 @@ const fn what(kind: AlertKind) -> (&'static str, &'static str) {
     }
 }
 
+/// Share of clients refused from which that is the sign of an overload: less is ordinary.
+const SIGN: f64 = 0.05;
+
+/// Returns by what an overload shows most, and how much: clients turned away, attempts left unanswered, or a slow first byte.
+pub(super) fn leading_sign(alert: &Alert) -> Option<(FigureName, f64)> {
+    use FigureName as F;
+    let of = |name| alert.figures.iter().find(|figure| figure.name == name).map(|figure| (name, figure.observed));
+    let refused = [of(F::UnansweredShare), of(F::TurnedAwayShare)].into_iter().flatten();
+    let most = refused.reduce(|a, b| if b.1 > a.1 { b } else { a });
+    most.filter(|(_, share)| *share >= SIGN).or_else(|| of(F::FirstByteSeconds)).or(most)
+}
+
 /// Returns the figure that carries the sentence, as a clause.
 fn measure(alert: &Alert, over: bool) -> String {
     let (are, stay, is) = if over { ("were", "stayed", "was") } else { ("are", "stay", "is") };
@@ -146,8 +158,11 @@ fn measure(alert: &Alert, over: bool) -> String {
             .or_else(|| mostly_from(alert)),
         AlertKind::RoboticSurge => of(FigureName::ExcessPerSecond)
             .map(|rate| format!(", about {} a second beyond the usual number", N.figure(rate.observed.round()))),
-        AlertKind::Overload => of(FigureName::UnansweredShare)
-            .map(|share| format!(": {} of their attempts {stay} without an answer", N.percent(share.observed))),
+        AlertKind::Overload => leading_sign(alert).map(|(sign, value)| match sign {
+            FigureName::TurnedAwayShare => format!(": {} of those it had let in {are} turned away", N.percent(value)),
+            FigureName::UnansweredShare => format!(": {} of their attempts {stay} without an answer", N.percent(value)),
+            _ => format!(": half of them {is_open} {} or longer", N.duration(value)),
+        }),
         AlertKind::ConnectionExhaustion => of(FigureName::WaitingCount)
             .map(|count| format!(": {} {is_open} for a request that does not come", N.figure(count.observed)))
             .or_else(|| {

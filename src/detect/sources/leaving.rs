@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Address;
+use crate::country::Country;
 use crate::detect::finding::Finding;
 use crate::detect::new_outbound::{self, First};
 use crate::detect::view::View;
@@ -110,8 +111,8 @@ impl Leaving {
         self.began = None;
     }
 
-    pub(super) fn detect(&mut self, view: &View) -> Vec<Finding> {
-        let mut findings = self.fetching(view);
+    pub(super) fn detect(&mut self, view: &View, is_abroad: impl Fn(Country) -> bool) -> Vec<Finding> {
+        let mut findings = self.fetching(view, is_abroad);
         findings.extend(self.out_of_character(view));
         self.firsts.retain(|_, (at, _)| view.tick.since(*at) <= FIRST_LASTS);
         findings.extend(self.firsts.iter().map(|(host, (_, first))| new_outbound::finding(view, *host, first)));
@@ -153,7 +154,7 @@ impl Leaving {
         }
     }
 
-    fn fetching(&mut self, view: &View) -> Vec<Finding> {
+    fn fetching(&mut self, view: &View, is_abroad: impl Fn(Country) -> bool) -> Vec<Finding> {
         if !view.tick.closes_period(TICKS_PER_SECOND) {
             return Vec::new();
         }
@@ -168,7 +169,7 @@ impl Leaving {
                 return true;
             }
             let others = pulls.others(view.tick, pull);
-            findings.extend(exfiltration::front_door(view, pull, &pulled, &others));
+            findings.extend(exfiltration::front_door(view, pull, &pulled, &others, is_abroad(pulled.country())));
             true
         });
         findings

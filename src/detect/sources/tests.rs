@@ -81,6 +81,7 @@ impl World {
             networks_are_known: false,
             served_part: 1.0,
             site_foreign: false,
+            of_one_host: 0.0,
         };
         Self { sources: Sources::new(settings, Seed::default()), view, tick: START }
     }
@@ -91,7 +92,7 @@ impl World {
         let summary = Summary { tick: self.view.tick, probes, contacts, ..Summary::default() };
         let policy = Arc::clone(&self.view.policy);
         self.sources.observe(&summary, &policy, |_| Standing { unwell: false, ..Standing::default() });
-        self.sources.detect(&self.view)
+        self.sources.detect(&self.view, |_| false)
     }
 
     /// Findings that fire, of many ticks with one probe each.
@@ -233,12 +234,18 @@ fn beside_a_flood_of_datagrams_a_scan_of_datagrams_is_a_hint() {
         protocol: Protocol::UDP,
         ..probe(address("198.51.100.7"), address("203.0.113.10"), port, ProbeOutcome::Silent)
     });
-    let mut findings = world.probes(ports);
+    let findings = world.probes(ports);
     assert!(!loud(&findings).is_empty());
     let prefix = "203.0.113.0/24".parse().unwrap();
     let flood = Finding { gates_hold: true, ..world.view.about(AlertKind::CarpetBombing, prefix, 20.0, 9.0) };
-    yield_to_floods(&mut findings, &[flood]);
-    assert!(loud(&findings).is_empty());
+    let mut flooded = Flooded::default();
+    let mut is_hint = |tick, others: &[Finding]| {
+        let mut findings = findings.clone();
+        flooded.explain(Tick::new(tick), &mut findings, others);
+        loud(&findings).is_empty()
+    };
+    assert!(is_hint(1_000, &[flood]) && is_hint(1_240, &[]), "and for a minute after it");
+    assert!(!is_hint(1_241, &[]));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::flow::entry::{Flow, State};
 use crate::flow::quic;
 use crate::flow::table::{FlowId, reschedule};
 use crate::flow::tcp;
-use crate::packet::Protocol;
+use crate::packet::{Protocol, TcpFlags};
 use crate::policy::Direction;
 use crate::summary::{ContactStage, HostTick};
 
@@ -102,6 +102,9 @@ impl Partition {
             self.watch_connection(cx, id, segment, idle_us);
         }
         if tcp::follow(self.table.get_mut(id), segment.packet, segment.side) {
+            if segment.packet.flags.has(TcpFlags::RST) {
+                self.turn_away(cx, id, segment, idle_us);
+            }
             let mut flow = *self.table.get(id);
             self.close_connection(cx, &mut flow);
             self.table.get_mut(id).state = flow.state;
@@ -177,6 +180,22 @@ impl Partition {
         }
         let tuple = segment.tuple(false, at);
         if let Some((weight, event)) = self.cohort.syn_ack(&tuple, segment.packet.sequence, segment.now()) {
+            self.host(cx, at).cohort.count(weight, event);
+        }
+    }
+
+    /// Takes a reset: a server that resets at once whom it had let in, and has not said a word, is full. That its client had
+    /// sent nothing by then is not the client's doing.
+    fn turn_away(&mut self, cx: &mut Context<'_>, id: FlowId, segment: &Segment<'_>, idle_us: u32) {
+        let flow = self.table.get_mut(id);
+        let at_once = idle_us < FIRST_TIMEOUT_US && !flow.has(State::of(State::PAYLOAD, segment.side));
+        if segment.side == flow.originator() || !at_once || !flow.has(State::VERIFIED) {
+            return;
+        }
+        flow.set(State::RIPE);
+        let flow = *flow;
+        let Some(at) = self.server_place(&flow, segment) else { return };
+        if let Some((weight, event)) = self.cohort.turn_away(&segment.tuple(false, at)) {
             self.host(cx, at).cohort.count(weight, event);
         }
     }

@@ -30,13 +30,13 @@ impl Subject {
     pub fn memory(&self) -> SubjectMemory {
         SubjectMemory {
             rates: self.profiled().iter().map(|series| series.level().memory(SAMPLES)).collect(),
-            shares: [&self.unfinished, &self.unanswered, &self.repeated, &self.silent]
+            shares: [&self.unfinished, &self.unanswered, &self.turned_away, &self.silent]
                 .map(|series| series.level().memory())
                 .to_vec(),
             foreign: self.foreign.memory(),
             conversations: self.conversations,
             client_data: self.client_data,
-            first_byte_usual: self.first_byte_usual,
+            first_byte_usual: *self.first_byte.usual(),
         }
     }
 
@@ -58,12 +58,12 @@ impl Subject {
         for (series, level) in self.profiled_mut().into_iter().zip(rates) {
             series.set_level(level);
         }
-        let series = [&mut self.unfinished, &mut self.unanswered, &mut self.repeated, &mut self.silent];
+        let series = [&mut self.unfinished, &mut self.unanswered, &mut self.turned_away, &mut self.silent];
         for (series, level) in series.into_iter().zip(shares) {
             series.set_level(level);
         }
         (self.conversations, self.client_data) = (memory.conversations, memory.client_data);
-        self.first_byte_usual = memory.first_byte_usual;
+        self.first_byte.set_usual(memory.first_byte_usual);
         Some(())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::N;
 use crate::alert::line::Alert;
-use crate::alert::text::by_source::whole;
+use crate::alert::text::by_source::{MOST_TRIED, whole};
 use crate::detect::finding::{Figure, FigureName};
 use crate::kind::AlertKind;
 
@@ -12,9 +12,9 @@ pub(super) fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
     let value = figure.observed;
     Some(match figure.name {
         F::ProbedHostsCount => {
-            format!("{} a essayé {} en vain{}.", who(alert), count(value, "machine"), needed(figure))
+            format!("{} a essayé {} en vain{}.", who(alert), tried(value, "machine"), needed(figure))
         }
-        F::ProbedPortsCount => format!("{} a essayé {} en vain{}.", who(alert), count(value, "port"), needed(figure)),
+        F::ProbedPortsCount => format!("{} a essayé {} en vain{}.", who(alert), tried(value, "port"), needed(figure)),
         F::FailedContactsShare => format!(
             "{} des premiers contacts ont été refusés ou laissés sans réponse ; les clients ordinaires échouent à environ \
              {}.",
@@ -137,10 +137,10 @@ pub(super) fn measure(alert: &Alert) -> Option<String> {
     let of = |name| alert.figures.iter().find(|figure| figure.name == name);
     match alert.kind {
         AlertKind::PortScan => {
-            of(FigureName::ProbedPortsCount).map(|ports| format!(", {} jusqu'ici", N.figure(ports.observed)))
+            of(FigureName::ProbedPortsCount).map(|ports| format!(", {} jusqu'ici", told(ports.observed)))
         }
         AlertKind::HostSweep => {
-            of(FigureName::ProbedHostsCount).map(|hosts| format!(", {} jusqu'ici", N.figure(hosts.observed)))
+            of(FigureName::ProbedHostsCount).map(|hosts| format!(", {} jusqu'ici", told(hosts.observed)))
         }
         AlertKind::BruteForce => {
             of(FigureName::AttemptsCount).map(|attempts| format!(", {} en dix minutes", N.figure(attempts.observed)))
@@ -154,6 +154,14 @@ pub(super) fn measure(alert: &Alert) -> Option<String> {
             .map(|visits| format!(", {} de plus que d'habitude", N.figure(visits.observed))),
         _ => None,
     }
+}
+
+fn told(number: f64) -> String {
+    if number > MOST_TRIED { format!("plus de {}", N.figure(MOST_TRIED)) } else { N.figure(number) }
+}
+
+fn tried(number: f64, what: &str) -> String {
+    if number > MOST_TRIED { format!("{} {what}s", told(number)) } else { count(number, what) }
 }
 
 fn who(alert: &Alert) -> String {

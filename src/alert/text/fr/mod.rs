@@ -112,8 +112,13 @@ fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
             "{} des tentatives sans réponse ont été renouvelées, ce que font de vrais clients.",
             percent(figure)
         ),
-        F::RepeatedAnswerShare => format!(
-            "Le serveur a répété sa réponse à {} des ouvertures achevées, signe d'une file d'acceptation pleine{}.",
+        F::RefusedShare => format!(
+            "Des ports fermés ont refusé {} des tentatives de connexion par une remise à zéro (RST){}.",
+            percent(figure),
+            at_most_share(figure)
+        ),
+        F::TurnedAwayShare => format!(
+            "Le serveur a éconduit {} des ouvertures achevées, signe d'une file d'acceptation pleine{}.",
             percent(figure),
             at_most_share(figure)
         ),
@@ -169,6 +174,11 @@ fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
         F::HomeGrowthRatio if value < 1.05 => "Le trafic national n'a pas augmenté.".to_owned(),
         F::HomeGrowthRatio => format!("Le trafic national est à {} fois son niveau habituel.", N.figure(value)),
         F::BehaviourNats => behaviour(value),
+        F::OneSystemShare => format!(
+            "Des systèmes d'un même type, d'après la durée de vie et la fenêtre, comptent pour {} des connexions \
+             supplémentaires au-delà de leur part habituelle.",
+            percent(figure)
+        ),
         F::TopShapeShare => format!(
             "{} des connexions supplémentaires ont une seule et même forme{}.",
             percent(figure),

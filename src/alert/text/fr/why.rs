@@ -2,6 +2,7 @@
 
 use super::{N, by_source};
 use crate::alert::line::{Alert, Event};
+use crate::alert::text::why::leading_sign;
 use crate::detect::finding::FigureName;
 use crate::kind::{AlertKind, Verdict};
 
@@ -161,8 +162,14 @@ fn measure(alert: &Alert, over: bool, growth: bool) -> String {
         AlertKind::RoboticSurge => of(FigureName::ExcessPerSecond).map(|rate| {
             format!(", environ {} par seconde au-delà du nombre habituel", N.figure(rate.observed.round()))
         }),
-        AlertKind::Overload => of(FigureName::UnansweredShare)
-            .map(|share| format!(" : {} de leurs tentatives {stay} sans réponse", N.percent(share.observed))),
+        AlertKind::Overload => leading_sign(alert).map(|(sign, value)| match sign {
+            FigureName::TurnedAwayShare => {
+                let were = if over { "ont été éconduits" } else { "sont éconduits" };
+                format!(" : {} de ceux qu'il avait admis {were}", N.percent(value))
+            }
+            FigureName::UnansweredShare => format!(" : {} de leurs tentatives {stay} sans réponse", N.percent(value)),
+            _ => format!(" : la moitié d'entre eux {wait} {} ou plus", N.duration(value)),
+        }),
         AlertKind::ConnectionExhaustion => of(FigureName::WaitingCount)
             .map(|count| format!(" : {} {wait} une requête qui ne vient pas", N.figure(count.observed)))
             .or_else(|| {
