@@ -188,6 +188,54 @@ fn every_answer_of_a_real_run_is_as_described() {
 }
 
 #[test]
+fn the_page_for_people_says_all_that_the_description_says() {
+    let document: Value = serde_json::from_str(include_str!("../src/export/http/openapi.json")).unwrap();
+    let page = vigie::report::api::page(&document);
+    let mut told = BTreeSet::new();
+    said(&document["paths"], &mut told);
+    said(&document["components"], &mut told);
+    assert!(told.len() > 100, "{}", told.len());
+    for text in told {
+        let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+        assert!(page.contains(&escaped), "the page does not say: {text}");
+    }
+    for (name, _) in document["components"]["schemas"].as_object().unwrap() {
+        assert!(page.contains(&format!("id=\"schema-{name}\"")), "{name} is not explained");
+    }
+    let anchors = page.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap());
+    anchors.for_each(|anchor| assert!(page.contains(&format!("id=\"{anchor}\"")), "#{anchor} is nowhere"));
+    assert!(!page.contains("<script") && !page.contains("http:") && !page.contains("https:"));
+}
+
+/// Collects the names and sentences of a description that its reader needs: paths, parameters, fields, codes, values.
+fn said(part: &Value, told: &mut BTreeSet<String>) {
+    match part {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match name.as_str() {
+                    "$ref" | "operationId" | "format" | "in" => {}
+                    "required" | "minimum" | "maximum" | "maxItems" => {}
+                    "properties" | "schemas" | "paths" | "responses" | "content" => {
+                        told.extend(value.as_object().unwrap().keys().filter(|name| *name != "Unauthorized").cloned());
+                        said(value, told);
+                    }
+                    name if name.starts_with('/') => {
+                        told.insert(name.to_owned());
+                        said(value, told);
+                    }
+                    _ => said(value, told),
+                }
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| said(value, told)),
+        Value::String(text) if text != "http" => {
+            told.insert(text.clone());
+        }
+        _ => {}
+    }
+}
+
+#[test]
 fn the_description_refuses_what_is_not_as_it_says() {
     let text = include_str!("../src/export/http/openapi.json");
     let document: Value = serde_json::from_str(text).unwrap();

@@ -25,7 +25,7 @@ use crate::time::Timestamp;
 /// The page's script, served beside it: it fetches the page each second and replaces what changed.
 pub const SCRIPT: &str = include_str!("live/live.js");
 
-const LIVE_STYLE: &str = include_str!("live/live.css");
+pub(super) const LIVE_STYLE: &str = include_str!("live/live.css");
 
 /// Sites with a card and a chart of their own; the others are counted.
 const MOST_SITES: usize = 8;

@@ -3,6 +3,7 @@
 //! A [`RunReport`] holds all facts of a run; [`text`], [`json`] and [`html`] write them and measure nothing themselves.
 //! Threads, files other than the page's own, and where the facts come from are not known here.
 
+pub mod api;
 mod chart;
 pub mod html;
 pub mod json;

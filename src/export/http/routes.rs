@@ -1,6 +1,6 @@
 //! One handler a path. Each reads the board and writes text.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::extract::State;
@@ -13,6 +13,7 @@ use super::negotiate;
 use super::page;
 use crate::export::board::{Board, Phase, Shown, Sight, Status};
 use crate::metrics::MemoryPart;
+use crate::report::api;
 use crate::report::live::SCRIPT;
 
 const JSON: &str = "application/json";
@@ -23,12 +24,16 @@ const SCRIPT_TYPE: &str = "text/javascript; charset=utf-8";
 /// What is served is described here, path by path.
 const DESCRIPTION: &str = include_str!("openapi.json");
 
+/// The same for people. It never changes, so it is written once.
+static MANUAL: LazyLock<String> =
+    LazyLock::new(|| api::page(&serde_json::from_str(DESCRIPTION).expect("a test reads it")));
+
 /// Builds the routes. Anything but GET and HEAD is refused by them.
 pub(super) fn router(board: Arc<Board>) -> Router {
     routes().into_iter().fold(Router::new(), |router, (path, handler)| router.route(path, handler)).with_state(board)
 }
 
-fn routes() -> [(&'static str, MethodRouter<Arc<Board>>); 8] {
+fn routes() -> [(&'static str, MethodRouter<Arc<Board>>); 9] {
     [
         ("/", get(show_page)),
         ("/live.js", get(script)),
@@ -38,6 +43,7 @@ fn routes() -> [(&'static str, MethodRouter<Arc<Board>>); 8] {
         ("/api/v1/alerts", get(alerts)),
         ("/api/v1/status", get(status)),
         ("/api/v1/openapi.json", get(description)),
+        ("/api", get(manual)),
     ]
 }
 
@@ -130,6 +136,10 @@ async fn status(State(board): State<Arc<Board>>) -> Response {
 
 async fn description() -> Response {
     reply(StatusCode::OK, JSON, DESCRIPTION.to_owned())
+}
+
+async fn manual() -> Response {
+    reply(StatusCode::OK, HTML, MANUAL.clone())
 }
 
 async fn show_page(State(board): State<Arc<Board>>, uri: Uri) -> Response {

@@ -96,7 +96,7 @@ impl Page {
         self.rows("", &rows);
         let _ = write!(
             self.out,
-            "<p class=\"note\">{}: <a href=\"/api/v1/alerts\">alerts</a> <a href=\"/api/v1/status\">status</a> \
+            "<p class=\"note\">{}: <a href=\"/api\">API</a> <a href=\"/api/v1/alerts\">alerts</a> <a href=\"/api/v1/status\">status</a> \
              <a href=\"/metrics\">metrics</a></p></section>",
             Escaped(l.for_programs)
         );
