@@ -141,7 +141,7 @@ fn pictures() -> PathBuf {
 /// Takes the pictures that people should look at, and holds what a machine can see against what must be.
 fn look(browser: &mut Browser, moment: &str) {
     for scheme in ["light", "dark"] {
-        for width in [1_280, 380] {
+        for width in [1_280, 380, 1_920] {
             browser.look(width, scheme);
             let overflow = "document.documentElement.scrollWidth - innerWidth";
             assert!(browser.value(overflow).as_i64().unwrap() <= 0, "{moment}: wider than {width} pixels");
@@ -162,6 +162,15 @@ fn the_page_follows_the_morning_and_keeps_what_its_reader_does() {
     morning.judge(MinuteKind::Normal, 0.0);
     browser.open(&morning.url("/"));
     assert_eq!(browser.value("document.querySelector('h1').textContent"), "ecole: ordinary");
+    let tiles = "[...document.querySelectorAll('#visitors .tile text')].map(text => text.textContent).sort()";
+    assert_eq!(browser.value(tiles), json!(["BE", "DE", "FR"]));
+    let home = "document.querySelector('#visitors .tile.home title').textContent";
+    assert_eq!(browser.value(home), "France (FR), home 93 %");
+    assert_eq!(
+        browser.value(&format!("({tiles}).length")),
+        browser.value(ROWS_OF_COUNTRIES),
+        "the table says the same"
+    );
     look(&mut browser, "calm");
 
     browser.value("window.mark = 1");
@@ -208,6 +217,25 @@ fn the_page_follows_the_morning_and_keeps_what_its_reader_does() {
     assert!(browser.wait_for("!document.getElementById('stale').hidden"), "a dead endpoint is said");
 }
 
+/// Countries in the table below the map.
+const ROWS_OF_COUNTRIES: &str = "document.querySelectorAll('#visitors table tbody tr').length";
+
+#[test]
+fn the_interface_is_described_on_a_page_that_the_live_page_leads_to() {
+    let Some(mut browser) = Browser::start() else { return };
+    let morning = Morning::new();
+    browser.open(&morning.url("/"));
+    browser.value("document.querySelector('a[href=\"/api\"]').click()");
+    assert!(browser.wait_for("location.pathname === '/api' && document.readyState === 'complete'"));
+    look(&mut browser, "api");
+    assert_eq!(browser.value("document.querySelector('h1').textContent"), "The HTTP interface");
+    // Every reference leads to its fields, without a script.
+    let lost = "[...document.querySelectorAll('a[href^=\"#\"]')].filter(a => !document.querySelector(a.hash)).length";
+    assert_eq!(browser.value(lost), 0);
+    assert_eq!(browser.value("document.scripts.length"), 0);
+    assert_eq!(browser.complaints, [] as [String; 0]);
+}
+
 #[test]
 fn a_screen_reader_finds_names_for_everything() {
     let Some(mut browser) = Browser::start() else { return };
@@ -231,7 +259,8 @@ fn a_screen_reader_finds_names_for_everything() {
     }
     let titles = with("heading");
     assert!(titles.iter().any(|title| title.to_lowercase() == "ecole : attaque"), "{titles:?}");
-    assert!(with("image")[0].contains("inachevées"), "{:?}", with("image"));
+    assert!(with("image").iter().any(|name| name.contains("inachevées")), "{:?}", with("image"));
+    assert!(with("image").iter().any(|name| name == "ecole : visiteurs par pays"), "{:?}", with("image"));
     assert_eq!(with("status").len(), 1);
     assert_eq!(browser.value("document.documentElement.lang"), "fr");
     // The first thing a keyboard reaches leads past the controls.

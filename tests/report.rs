@@ -373,7 +373,7 @@ fn the_page_says_what_an_official_asks() {
         "Both: real users overloaded the service, and it was attacked",
         "<b>12 min (09:38\u{2060}-\u{2060}09:50):</b> An attack harmed the service. Without it",
         "were forged: their origin cannot be attributed to any country.",
-        "addresses registered in BR, NL",
+        "addresses registered in Brazil (BR), Netherlands (NL)",
         "What the data cannot tell",
         "91 ± 1 % of the handshakes of new visitors were neither finished, retried nor reset; known visitors under the \
          same load: 6 %.",
@@ -438,9 +438,9 @@ fn the_page_is_as_wide_as_its_window_and_prints() {
 fn a_capture_without_minutes_or_with_one_can_be_drawn() {
     let mut report = launch_morning();
     report.minutes.truncate(1);
-    assert!(html::page(&report, Language::English).contains("<svg"));
+    assert!(html::page(&report, Language::English).contains("<svg class=\"chart\""));
     report.minutes.clear();
-    assert!(!html::page(&report, Language::English).contains("<svg"));
+    assert!(!html::page(&report, Language::English).contains("<svg class=\"chart\""));
     report.minutes = (0..3_000).map(|n| MinuteVerdict { start: at(n * 3), ..morning(n % 70) }).collect();
     let page = html::page(&report, Language::English);
     assert!(page.len() < 600_000, "{} bytes for a week", page.len());

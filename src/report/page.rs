@@ -4,6 +4,8 @@ use std::fmt::{self, Write as _};
 
 use crate::alert::text::Language;
 use crate::alert::text::notation::Notation;
+use crate::country::Country;
+use crate::report::chart::map::{self, Place, Side};
 use crate::report::words::{self, Labels, Words};
 
 pub(crate) const STYLE: &str = include_str!("page.css");
@@ -80,6 +82,37 @@ impl Page {
             "<section class=\"{class}\" id=\"{class}\" aria-labelledby=\"{class}-title\">\
              <h2 id=\"{class}-title\">{}</h2>",
             Escaped(title)
+        );
+    }
+
+    /// Names a country, and home as such.
+    pub(super) fn country_on_its_side(&self, country: Country, side: Side) -> String {
+        let name = if country.is_known() { self.words.country(country) } else { self.l.unknown.to_owned() };
+        if side == Side::Home { format!("{name}, {}", self.l.home) } else { name }
+    }
+
+    /// Returns a country as the map shows it.
+    pub(super) fn place(&self, country: Country, side: Side, share: f64) -> Place {
+        let said = format!("{} {}", self.country_on_its_side(country, side), self.n.percent(share));
+        Place { country, share, side, said }
+    }
+
+    /// Writes what maps stand on, once a page.
+    pub(super) fn map_ground(&mut self) {
+        self.put(map::ground());
+    }
+
+    /// Writes the map and what its tiles mean. The figures stand in the table that follows.
+    pub(super) fn map(&mut self, places: &[Place], title: &str, number: usize) {
+        let l = &self.l.map;
+        let _ = write!(
+            self.out,
+            "<figure class=\"wide\" id=\"map-{number}\">{}</figure><p class=\"legend\">\
+             <span class=\"key tile home\"></span>{} <span class=\"key tile abroad\"></span>{}<br>{}</p>",
+            map::svg(places, title, number),
+            Escaped(l.home),
+            Escaped(l.abroad),
+            Escaped(l.note),
         );
     }
 

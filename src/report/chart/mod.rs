@@ -1,10 +1,11 @@
 //! Charts as SVG, drawn here so that a page needs no script and no network.
 //!
 //! A [`Plot`] is what all of them share: columns of equal width, an axis of rates, paths in steps. [`minutes`] draws a
-//! site's verdicts by minute, [`seconds`] its last hour as it happens. Colours are classes that the page's style
+//! site's verdicts by minute, [`seconds`] its last hour as it happens; [`map`] draws countries. Colours are classes that the page's style
 //! defines, for light, dark and paper; areas are hatched and lines differ in their dashes, so that nothing hangs on
 //! colour alone.
 
+pub(super) mod map;
 pub(super) mod minutes;
 pub(super) mod seconds;
 

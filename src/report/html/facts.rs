@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use super::Escaped;
 use crate::detect::engine::Armed;
+use crate::report::chart::map::{Place, Side};
 use crate::report::layout::{date, second_of_day};
 use crate::report::page::{Page, filled};
-use crate::report::{OriginTotal, ProtectedSite, RunReport, words};
+use crate::report::{ProtectedSite, RunReport, words};
 
 impl Page {
     pub(super) fn origins(&mut self, report: &RunReport) {
@@ -25,16 +26,19 @@ impl Page {
 
     fn origin_table(&mut self, report: &RunReport) {
         self.text("p", self.l.origins_note);
+        self.origin_map(report);
         let numbers = [self.l.share, self.l.packets, self.l.bytes].map(|label| format!("#{}", capital(label)));
         self.table("", &[self.l.registered_in, &numbers[0], "", &numbers[1], &numbers[2]]);
         for (origin, share) in report.origins_by_share().into_iter().take(20) {
-            let home = origin.country.is_some_and(|country| report.home.countries.contains(&country));
-            let home = if home { format!(" ({})", self.l.home) } else { String::new() };
+            let name = match origin.country {
+                None => self.l.unproven.to_owned(),
+                Some(country) => self.country_on_its_side(country, Side::of(country, &report.home.countries)),
+            };
             let _ = write!(
                 self.out,
-                "<tr><td>{}{home}</td><td class=\"num\">{}</td><td class=\"bar\"><span style=\"width:{:.1}%\"></span></td>\
+                "<tr><td>{}</td><td class=\"num\">{}</td><td class=\"bar\"><span style=\"width:{:.1}%\"></span></td>\
                  <td class=\"num\">{}</td><td class=\"num\">{}</td></tr>",
-                Escaped(&self.origin(&origin)),
+                Escaped(&name),
                 self.n.percent(share),
                 share * 100.0,
                 self.n.whole(origin.packets),
@@ -44,11 +48,16 @@ impl Page {
         self.end_table();
     }
 
-    fn origin(&self, origin: &OriginTotal) -> String {
-        match origin.country {
-            None => self.l.unproven.to_owned(),
-            Some(country) if country.is_known() => self.words.country(country),
-            Some(_) => self.l.unknown.to_owned(),
+    fn origin_map(&mut self, report: &RunReport) {
+        let origins = report.origins_by_share();
+        let known = origins.iter().filter_map(|(origin, share)| origin.country.map(|country| (country, *share)));
+        let places: Vec<Place> = known
+            .filter(|(country, _)| country.is_known())
+            .map(|(country, share)| self.place(country, Side::of(country, &report.home.countries), share))
+            .collect();
+        if !places.is_empty() {
+            self.map_ground();
+            self.map(&places, self.l.map.whole_run, 0);
         }
     }
 

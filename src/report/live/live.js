@@ -18,7 +18,7 @@
   };
 
   // What is newest is at the right: a narrow window begins there.
-  const newest = () => document.querySelectorAll(".wide[id]").forEach((wide) => {
+  const newest = () => document.querySelectorAll("#lines .wide[id]").forEach((wide) => {
     wide.scrollLeft = wide.scrollWidth;
   });
 

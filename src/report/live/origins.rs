@@ -1,8 +1,10 @@
-//! The live page's visitors: home against abroad, and the leading countries as bars.
+//! The live page's visitors: home against abroad, on a map of tiles, and the leading countries as bars.
 
 use std::fmt::Write as _;
 
 use super::{Live, LiveSite, MOST_SITES, Standing, Visitors};
+use crate::country::Country;
+use crate::report::chart::map::{Place, Side};
 use crate::report::page::{Escaped, Page, filled};
 
 /// Countries with a bar of their own.
@@ -13,22 +15,24 @@ impl Page {
         let l = &self.l.live;
         self.live_section("visitors", l.origins);
         self.note("note", l.origins_note);
+        self.map_ground();
         self.put("<div class=\"sites\">");
-        for (site, _) in sites.iter().take(MOST_SITES) {
+        for (number, (site, _)) in sites.iter().take(MOST_SITES).enumerate() {
             self.put("<div>");
             self.text("h3", &site.name);
-            self.site_visitors(live, site);
+            self.site_visitors(live, site, number);
             self.put("</div>");
         }
         self.put("</div></section>");
     }
 
-    fn site_visitors(&mut self, live: &Live, site: &LiveSite) {
+    fn site_visitors(&mut self, live: &Live, site: &LiveSite, number: usize) {
         let all: u64 = site.visitors.iter().map(|visitors| visitors.recent).sum();
         if all == 0 {
             self.text("p", self.l.live.no_connection);
         } else {
             self.sides(live, &site.visitors, all);
+            self.visitors_map(live, site, all, number);
             self.countries(live, &site.visitors, all);
         }
         if let Some(unproven) = site.unproven {
@@ -40,30 +44,36 @@ impl Page {
     /// Writes home, abroad and unknown as one bar, with the figures in words.
     fn sides(&mut self, live: &Live, visitors: &[Visitors], all: u64) {
         let l = &self.l.live;
-        let home_known = live.knows_home();
-        let mut sums = [0_u64; 3];
-        for visitors in visitors {
-            let side = match visitors.country {
-                country if !country.is_known() || !home_known => 2,
-                country if live.is_home(country) => 0,
-                _ => 1,
-            };
-            sums[side] += visitors.recent;
-        }
-        let names = [l.home_side, l.abroad_side, l.unknown_side];
-        let share = |count: u64| count as f64 / all as f64;
-        let said: Vec<String> = names
+        let names = [(Side::Home, l.home_side), (Side::Abroad, l.abroad_side), (Side::Nowhere, l.unknown_side)];
+        let sums = names.map(|(side, name)| {
+            let own = visitors.iter().filter(|visitors| live.side(visitors.country) == side);
+            (side, name, own.map(|visitors| visitors.recent).sum::<u64>() as f64 / all as f64)
+        });
+        let said: Vec<String> = sums
             .iter()
-            .zip(sums)
-            .filter(|(_, count)| *count > 0)
-            .map(|(name, count)| format!("{name} {}", self.n.percent(share(count))))
+            .filter(|(.., share)| *share > 0.0)
+            .map(|(_, name, share)| format!("{name} {}", self.n.percent(*share)))
             .collect();
         let _ =
             write!(self.out, "<p class=\"sides\">{}</p><div class=\"sides\" aria-hidden=\"true\">", said.join(" · "));
-        for (class, count) in ["home", "abroad", "nowhere"].into_iter().zip(sums) {
-            let _ = write!(self.out, "<span class=\"{class}\" style=\"width:{:.2}%\"></span>", share(count) * 100.0);
+        for (side, _, share) in sums {
+            let _ = write!(self.out, "<span class=\"{}\" style=\"width:{:.2}%\"></span>", side.class(), share * 100.0);
         }
         self.put("</div>");
+    }
+
+    fn visitors_map(&mut self, live: &Live, site: &LiveSite, all: u64, number: usize) {
+        let places: Vec<Place> = site
+            .visitors
+            .iter()
+            .filter(|visitors| visitors.country.is_known() && visitors.recent > 0)
+            .map(|visitors| {
+                let (side, share) = (live.side(visitors.country), visitors.recent as f64 / all as f64);
+                self.place(visitors.country, side, share)
+            })
+            .collect();
+        let title = filled(self.l.map.title, &[&site.name]);
+        self.map(&places, &title, number);
     }
 
     fn countries(&mut self, live: &Live, visitors: &[Visitors], all: u64) {
@@ -73,26 +83,17 @@ impl Page {
         let share = format!("#{}", self.l.share);
         self.table("countries", &[self.l.registered_in, &share, ""]);
         for visitors in visitors.iter().take(MOST_COUNTRIES).filter(|visitors| visitors.recent > 0) {
-            let is_home = live.is_home(visitors.country);
-            let name = if visitors.country.is_known() {
-                self.words.country(visitors.country)
-            } else {
-                self.l.unknown.to_owned()
-            };
-            let home = if is_home { format!(" ({})", self.l.home) } else { String::new() };
-            let side = match visitors.country {
-                country if !country.is_known() || !live.knows_home() => "nowhere",
-                _ if is_home => "home",
-                _ => "abroad",
-            };
+            let side = live.side(visitors.country);
+            let name = self.country_on_its_side(visitors.country, side);
             // The mark stands where the bar would end if the last minutes were like the hour.
             let mark = visitors.hour as f64 / hour.max(1) as f64 * all as f64 / largest;
             let _ = write!(
                 self.out,
-                "<tr><td>{}{home}</td><td class=\"num\">{}</td><td class=\"bar\"><div><i class=\"{side}\" \
+                "<tr><td>{}</td><td class=\"num\">{}</td><td class=\"bar\"><div><i class=\"{}\" \
                  style=\"width:{:.1}%\"></i><b style=\"left:{:.1}%\"></b></div></td></tr>",
                 Escaped(&name),
                 self.n.percent(visitors.recent as f64 / all as f64),
+                side.class(),
                 visitors.recent as f64 / largest * 100.0,
                 (mark * 100.0).min(100.0),
             );
@@ -101,5 +102,11 @@ impl Page {
         let others = visitors.iter().skip(MOST_COUNTRIES).filter(|visitors| visitors.recent > 0).count();
         let more = if others > 0 { filled(l.other_countries, &[&others.to_string()]) + ". " } else { String::new() };
         self.note("note", &(more + l.hour_share));
+    }
+}
+
+impl Live {
+    fn side(&self, country: Country) -> Side {
+        Side::of(country, self.home.as_ref().map_or(&[], |home| &home.countries))
     }
 }

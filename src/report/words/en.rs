@@ -1,8 +1,9 @@
 //! English: what the summary and the pages say.
 
-use super::labels::{Legend, LiveLabels, Phases};
-use super::{AlertFacts, Gravest, Labels, Words, within};
+use super::labels::{Legend, LiveLabels, MapLabels, Phases};
+use super::{AlertFacts, Gravest, Labels, Words, names, within};
 use crate::alert::text::notation::Notation;
+use crate::country::Country;
 use crate::detect::engine::Home;
 use crate::detect::finding::Caveat;
 use crate::detect::minute::{MinuteKind, MinuteVerdict, Resource};
@@ -241,6 +242,10 @@ impl Words for English {
         format!("Home: {home} ({how}). Table of countries: {table}.")
     }
 
+    fn name(&self, country: Country) -> Option<&'static str> {
+        names::english(country)
+    }
+
     fn why_not(&self, why: &str) -> String {
         why.to_owned()
     }
@@ -278,6 +283,14 @@ const LABELS: Labels = Labels {
     from_where: "From where?",
     how_sure: "How sure is this?",
     time_line: "Time-line",
+    map: MapLabels {
+        title: "{}: visitors by country",
+        whole_run: "Verified traffic by country",
+        home: "home",
+        abroad: "abroad",
+        note: "The stronger the tone of a tile, the larger the share: less than 1 %, 5 %, 20 %, and more. A tile \
+               stands near its country's place.",
+    },
     legend: Legend {
         demand: "real demand",
         attack: "attack",

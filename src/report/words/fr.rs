@@ -1,8 +1,9 @@
 //! French: what the pages say.
 
-use super::labels::{Legend, LiveLabels, Phases};
-use super::{AlertFacts, Gravest, Labels, Words, within};
+use super::labels::{Legend, LiveLabels, MapLabels, Phases};
+use super::{AlertFacts, Gravest, Labels, Words, names, within};
 use crate::alert::text::notation::Notation;
+use crate::country::Country;
 use crate::detect::engine::Home;
 use crate::detect::finding::Caveat;
 use crate::detect::minute::{MinuteKind, MinuteVerdict, Resource};
@@ -265,6 +266,10 @@ impl Words for French {
         format!("Pays national : {home} ({how}). Table des pays : {table}.")
     }
 
+    fn name(&self, country: Country) -> Option<&'static str> {
+        names::french(country)
+    }
+
     fn why_not(&self, why: &str) -> String {
         translated(why)
     }
@@ -357,6 +362,14 @@ const LABELS: Labels = Labels {
     from_where: "D'où cela venait-il ?",
     how_sure: "Est-ce sûr ?",
     time_line: "Chronologie",
+    map: MapLabels {
+        title: "{} : visiteurs par pays",
+        whole_run: "Trafic vérifié par pays",
+        home: "national",
+        abroad: "étranger",
+        note: "Plus le ton d'un carreau est soutenu, plus la part est grande : moins de 1 %, 5 %, 20 %, et plus. \
+               Un carreau se trouve près de la place de son pays.",
+    },
     legend: Legend {
         demand: "demande réelle",
         attack: "attaque",

@@ -14,6 +14,7 @@ pub(crate) struct Labels {
     pub(crate) how_sure: &'static str,
     pub(crate) time_line: &'static str,
     pub(crate) legend: Legend,
+    pub(crate) map: MapLabels,
     pub(crate) strip_note: &'static str,
     pub(crate) chart_title: &'static str,
     pub(crate) chart_caption: &'static str,
@@ -94,6 +95,18 @@ pub(crate) struct Legend {
     pub(crate) attack: &'static str,
     pub(crate) answered: &'static str,
     pub(crate) capacity: &'static str,
+}
+
+/// What the map shows.
+#[derive(Debug)]
+pub(crate) struct MapLabels {
+    /// Of a site, on the live page.
+    pub(crate) title: &'static str,
+    /// Of the report.
+    pub(crate) whole_run: &'static str,
+    pub(crate) home: &'static str,
+    pub(crate) abroad: &'static str,
+    pub(crate) note: &'static str,
 }
 
 /// Fixed texts of the live page.

@@ -7,6 +7,7 @@
 mod en;
 mod fr;
 mod labels;
+mod names;
 
 use std::collections::BTreeSet;
 
@@ -105,9 +106,12 @@ pub(crate) trait Words: Sync {
     /// Writes the facts of an alert: times, length, delay, verdict, confidence, evidence and its line.
     fn alert_facts(&self, facts: &AlertFacts<'_>) -> String;
 
-    /// Names a country.
+    /// Returns the name of a country, where it has one.
+    fn name(&self, country: Country) -> Option<&'static str>;
+
+    /// Names a country, with its code.
     fn country(&self, country: Country) -> String {
-        country.to_string()
+        self.name(country).map_or_else(|| country.to_string(), |name| format!("{name} ({country})"))
     }
 }
 
