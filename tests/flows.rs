@@ -5,6 +5,7 @@
 mod support;
 
 use std::fs::{self, File};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -64,6 +65,59 @@ fn parquet_says_what_json_lines_say_whatever_the_threads() {
     let lines = lines(&json);
     assert!(lines.len() > 100, "{} flows", lines.len());
     assert!(rows(&parquet) == lines, "Parquet and JSON lines differ");
+}
+
+#[test]
+fn truncated_records_hold_no_outside_address_in_any_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (full, json, csv, parquet) = (path("full.jsonl"), path("t.jsonl"), path("t.csv"), path("t.parquet"));
+    for (file, privacy) in [(&full, "full"), (&json, "truncate"), (&csv, "truncate"), (&parquet, "truncate")] {
+        let protect = ["--protect", "203.0.113.0/24=ecole", "--protect", "2001:db8:113::/48=ecole"];
+        let flows = ["--flows", file.to_str().unwrap()];
+        let status = vigie(&protect).args(flows).env("VIGIE_PRIVACY", privacy).status().unwrap();
+        assert!(status.success());
+    }
+    let outside = |address: &str| {
+        let address: IpAddr = address.parse().unwrap();
+        match address {
+            IpAddr::V4(v4) => v4.octets()[..3] != [203, 0, 113],
+            IpAddr::V6(v6) => v6.segments()[..3] != [0x2001, 0xdb8, 0x113],
+        }
+    };
+    let network = |address: &str| match address.parse().unwrap() {
+        IpAddr::V4(v4) => IpAddr::from([v4.octets()[0], v4.octets()[1], v4.octets()[2], 0]).to_string(),
+        IpAddr::V6(v6) => {
+            let [a, b, c, ..] = v6.segments();
+            IpAddr::from([a, b, c, 0, 0, 0, 0, 0]).to_string()
+        }
+    };
+    let (full, truncated) = (lines(&full), lines(&json));
+    let mut hidden = 0;
+    let expected: Vec<Map<String, Value>> = full
+        .into_iter()
+        .map(|mut record| {
+            for (_, value) in record.iter_mut().filter(|(name, _)| name.ends_with("Address")) {
+                let address = value.as_str().unwrap().to_owned();
+                if outside(&address) {
+                    hidden += 1;
+                    *value = network(&address).into();
+                }
+            }
+            record
+        })
+        .collect();
+    assert!(hidden > 100, "{hidden}");
+    assert!(truncated == expected, "JSON lines hold more or less than they should");
+    assert!(rows(&parquet) == expected, "Parquet does");
+    let text = fs::read_to_string(&csv).unwrap();
+    let columns: Vec<&str> = text.lines().next().unwrap().split(',').collect();
+    assert_eq!(text.lines().count(), 1 + expected.len());
+    for (line, record) in text.lines().skip(1).zip(&expected) {
+        for (column, cell) in columns.iter().zip(line.split(',')).filter(|(column, _)| column.ends_with("Address")) {
+            assert_eq!(cell, record.get(*column).map_or("", |value| value.as_str().unwrap()), "{line}");
+        }
+    }
 }
 
 /// A Python that has DuckDB: the one that `make test` sets up, or the system's.

@@ -20,7 +20,7 @@ use crate::hash::Seed;
 use crate::kind::{AlertKind, Severity};
 use crate::origin::Origins;
 use crate::pipeline::{self, JudgedTick, Keep, Outlet, Source};
-use crate::policy::Direction;
+use crate::policy::{Direction, Policy};
 use crate::report::proposal::{Closest, Heavy, Proposal, SCHEMA, Share, SiteFound};
 use crate::report::write::write_whole;
 use crate::source::{FileOptions, open_files};
@@ -335,7 +335,7 @@ impl Outlet for Survey {
         }
     }
 
-    fn flow(&mut self, _record: &FlowRecord) {}
+    fn flow(&mut self, _record: &FlowRecord, _policy: &Policy) {}
 }
 
 impl Survey {

@@ -26,6 +26,7 @@ use crate::flow::FlowRecord;
 use crate::kind::Severity;
 use crate::metrics::DeliveryOutcome;
 use crate::pipeline::{JudgedTick, Outlet};
+use crate::policy::Policy;
 use crate::state::Sections;
 use crate::time::TICKS_PER_SECOND;
 
@@ -298,9 +299,9 @@ impl Outlet for Outputs {
         }
     }
 
-    fn flow(&mut self, record: &FlowRecord) {
+    fn flow(&mut self, record: &FlowRecord, policy: &Policy) {
         if let Some(flows) = &mut self.flows
-            && let Err(error) = flows.write(record)
+            && let Err(error) = flows.write(&self.privacy.shown_flow(record, policy))
             && !std::mem::replace(&mut self.flows_failed, true)
         {
             complain(&format!("{error}; the run goes on"));

@@ -204,5 +204,5 @@ impl Outlet for Ledger {
         self.lines.push(line.clone());
     }
 
-    fn flow(&mut self, _: &FlowRecord) {}
+    fn flow(&mut self, _: &FlowRecord, _: &Policy) {}
 }

@@ -1,8 +1,8 @@
-//! How much of an address leaves the program in alerts.
+//! How much of an address leaves the program in alerts and flow records.
 //!
 //! Truncated, an outside address shows its /24 or /48, which is what people of one place share, so that an alert can still
 //! be read and filtered by. What is protected stays exact: it is nobody's visit, and an alert that does not say what is hit
-//! helps nobody. Applied where lines leave the scorer, so that the file, the sinks, the page, the terminal and the report
+//! helps nobody. A record of which neither end is protected (yet) shows neither. Applied where lines leave the scorer, so that the file, the sinks, the page, the terminal and the report
 //! show the same.
 
 use std::borrow::Cow;
@@ -10,6 +10,8 @@ use std::borrow::Cow;
 use crate::address::{Address, Prefix};
 use crate::alert::Alert;
 use crate::alert::line::Source;
+use crate::flow::FlowRecord;
+use crate::policy::Policy;
 
 /// How much of an outside address is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +43,16 @@ impl Privacy {
             Self::Full => Cow::Borrowed(alert),
             Self::Truncate => Cow::Owned(truncated(alert)),
         }
+    }
+
+    /// Returns a flow record as it may be shown. Country, ports and counts stay.
+    #[must_use]
+    pub fn shown_flow(self, record: &FlowRecord, policy: &Policy) -> FlowRecord {
+        let end = |address: Address| match self {
+            Self::Truncate if policy.site_of(address).is_none() => address.network(),
+            _ => address,
+        };
+        FlowRecord { originator: end(record.originator), responder: end(record.responder), ..*record }
     }
 }
 
@@ -126,7 +138,11 @@ fn replaced(text: &str, old: &str, new: &str) -> String {
 mod tests {
     use super::*;
     use crate::alert::sample;
+    use crate::flow::EndReason;
     use crate::kind::{AlertKind, Verdict};
+    use crate::packet::{Protocol, TcpFlags};
+    use crate::policy::Site;
+    use crate::summary::Volume;
     use crate::time::Timestamp;
 
     fn source(address: &str, packets: u64) -> Source {
@@ -172,6 +188,40 @@ mod tests {
         let shown = Privacy::Truncate.shown(&alert);
         assert_eq!(shown.target.prefix.unwrap().to_string(), "198.51.100.0/24");
         assert_eq!(shown.filter, "src net 198.51.100.0/24 and tcp dst port 22");
+    }
+
+    #[test]
+    fn flow_records_show_the_network_of_who_is_not_protected() {
+        let site = Site { name: "ecole".into(), prefixes: vec!["192.0.2.0/24".parse().unwrap()] };
+        let policy = Policy::new(vec![site], false);
+        let record = |originator: &str, responder: &str| FlowRecord {
+            end: Timestamp::from_secs(2),
+            start: Timestamp::from_secs(1),
+            originator: originator.parse().unwrap(),
+            responder: responder.parse().unwrap(),
+            originator_port: 51_000,
+            responder_port: 443,
+            protocol: Protocol::TCP,
+            sent: Volume { packets: 6, bytes: 900 },
+            received: Volume { packets: 5, bytes: 4_000 },
+            originator_flags: TcpFlags(0x1b),
+            responder_flags: TcpFlags(0x13),
+            end_reason: EndReason::EndOfFlow,
+            country: "FR".parse().unwrap(),
+            verified: true,
+        };
+        for (originator, responder, shown) in [
+            ("198.51.100.7", "192.0.2.10", ("198.51.100.0", "192.0.2.10")),
+            ("192.0.2.10", "2001:db8:7:1::9", ("192.0.2.10", "2001:db8:7::")),
+            ("198.51.100.7", "203.0.113.9", ("198.51.100.0", "203.0.113.0")),
+        ] {
+            let record = record(originator, responder);
+            assert_eq!(Privacy::Full.shown_flow(&record, &policy), record);
+            let truncated = Privacy::Truncate.shown_flow(&record, &policy);
+            assert_eq!((truncated.originator.to_string().as_str(), truncated.responder.to_string().as_str()), shown);
+            let rest = FlowRecord { originator: record.originator, responder: record.responder, ..truncated };
+            assert_eq!(rest, record, "all else stays");
+        }
     }
 
     #[test]

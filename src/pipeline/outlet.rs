@@ -41,6 +41,6 @@ pub trait Outlet: Send {
     /// called when it was asked for.
     fn keep(&mut self, _sections: Sections, _recalled: &Recalled, _is_last: bool) {}
 
-    /// Takes a flow that ended, or reached its active timeout.
-    fn flow(&mut self, record: &FlowRecord);
+    /// Takes a flow that ended, or reached its active timeout; `policy` says what is protected.
+    fn flow(&mut self, record: &FlowRecord, policy: &Policy);
 }

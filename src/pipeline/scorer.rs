@@ -114,7 +114,7 @@ impl<'o> Scorer<'o> {
         self.now = summary.tick.end();
         self.count(summary);
         for record in flows {
-            self.outlet.flow(record);
+            self.outlet.flow(record, &self.judged.policy);
         }
 
         let timed = Timed::start(self.metrics.as_deref());
@@ -151,7 +151,7 @@ impl<'o> Scorer<'o> {
     /// Ends the run: open alerts close, the minute under way is judged.
     pub(super) fn finish(mut self, flows: &[FlowRecord]) -> Judged {
         for record in flows {
-            self.outlet.flow(record);
+            self.outlet.flow(record, &self.judged.policy);
         }
         self.work.tell();
         remember(&mut self.judged.minutes, &self.engine.finish(self.now));

@@ -34,7 +34,7 @@ impl Outlet for Record {
         self.lines.push(line.to_json().unwrap());
     }
 
-    fn flow(&mut self, record: &FlowRecord) {
+    fn flow(&mut self, record: &FlowRecord, _: &Policy) {
         self.lines.push(format!("{record:?}"));
     }
 }
