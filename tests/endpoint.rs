@@ -1,29 +1,52 @@
-//! The endpoint as a whole program serves it: behind TLS and a password, and on an address that others can reach.
+//! The endpoint as a whole program serves it: behind TLS and a password, on an address that others can reach, and with a
+//! certificate that is renewed while it runs.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-/// A replay that waits for its input, so that its endpoint can be asked meanwhile.
+/// A run whose endpoint can be asked.
 struct Run {
     child: Child,
     input: Option<ChildStdin>,
-    /// What it said until it served.
+    lines: Receiver<String>,
+    /// What it said so far.
     said: String,
     address: SocketAddr,
 }
 
 impl Run {
+    /// A replay that waits for its input.
     fn start(folder: &Path, metrics: &str) -> Self {
+        let mut run = Self::of(folder, &["replay", "-"], metrics);
+        // A file header of pcap, and nothing more for now.
+        let header = [0xd4c3_b2a1_u32.to_be_bytes(), [2, 0, 4, 0], [0; 4], [0; 4], [0, 0, 1, 0], [1, 0, 0, 0]].concat();
+        run.input.as_mut().unwrap().write_all(&header).unwrap();
+        run.serve();
+        run
+    }
+
+    /// A live run on the loopback interface.
+    fn watch(folder: &Path) -> Self {
+        let mut run = Self::of(folder, &["watch", "-i", "lo"], "127.0.0.1:0");
+        run.serve();
+        run
+    }
+
+    fn of(folder: &Path, command: &[&str], metrics: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_vigie"))
-            .args(["replay", "-v", "--config", "vigie.toml", "--metrics", metrics, "-"])
+            .args(command)
+            .args(["-v", "--config", "vigie.toml", "--metrics", metrics])
             .current_dir(folder)
             .env("VIGIE_TEST_TOKEN", "s3cret")
             .env_remove("NO_COLOR")
@@ -32,18 +55,34 @@ impl Run {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut input = child.stdin.take().unwrap();
-        // A file header of pcap, and nothing more for now.
-        let header = [0xd4c3_b2a1_u32.to_be_bytes(), [2, 0, 4, 0], [0; 4], [0; 4], [0, 0, 1, 0], [1, 0, 0, 0]].concat();
-        input.write_all(&header).unwrap();
-        let mut errors = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
-        while !said.contains("serving metrics") {
-            assert!(errors.read_line(&mut said).unwrap() > 0, "it ended before: {said}");
+        let errors = BufReader::new(child.stderr.take().unwrap());
+        let (tell, lines) = mpsc::channel();
+        thread::spawn(move || errors.lines().map_while(Result::ok).all(|line| tell.send(line).is_ok()));
+        let input = child.stdin.take();
+        Self { child, input, lines, said: String::new(), address: SocketAddr::from(([0; 4], 0)) }
+    }
+
+    fn serve(&mut self) {
+        let line = self.hear("serving metrics");
+        self.address = line.rsplit_once("address=").unwrap().1.trim().parse().unwrap();
+    }
+
+    /// Waits for a line that holds these words, and returns it.
+    fn hear(&mut self, words: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(Duration::from_secs(60));
+            let line = line.unwrap_or_else(|_| panic!("not said: {words}: {}", self.said));
+            self.said.push_str(&line);
+            self.said.push('\n');
+            if line.contains(words) {
+                return line;
+            }
         }
-        let line = said.lines().last().unwrap();
-        let address = line.rsplit_once("address=").unwrap().1.trim().parse().unwrap();
-        Self { child, input: Some(input), said, address }
+    }
+
+    fn hang_up(&self) {
+        let status = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status();
+        assert!(status.unwrap().success());
     }
 }
 
@@ -73,8 +112,20 @@ fn make_identity(folder: &Path) -> bool {
     made
 }
 
+type Connection = StreamOwned<ClientConnection, TcpStream>;
+
 /// Asks over TLS, trusting the certificate in the folder.
 fn ask(folder: &Path, address: SocketAddr, path: &str, headers: &str) -> String {
+    let mut stream = connect(folder, address);
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n{headers}\r\n").unwrap();
+    let mut answer = Vec::new();
+    // The other side may end without TLS's good-bye; what came is what counts.
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8(answer).unwrap()
+}
+
+/// Connects over TLS, trusting the certificate in the folder.
+fn connect(folder: &Path, address: SocketAddr) -> Connection {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(folder.join("cert.pem")).unwrap()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -85,12 +136,7 @@ fn ask(folder: &Path, address: SocketAddr, path: &str, headers: &str) -> String 
     let name = ServerName::try_from("127.0.0.1").unwrap();
     let socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let mut stream = StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), socket);
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n{headers}\r\n").unwrap();
-    let mut answer = Vec::new();
-    // The other side may end without TLS's good-bye; what came is what counts.
-    let _ = stream.read_to_end(&mut answer);
-    String::from_utf8(answer).unwrap()
+    StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), socket)
 }
 
 #[test]
@@ -114,6 +160,59 @@ fn over_tls_with_a_token_it_is_read_and_without_either_it_is_not() {
     let mut answer = Vec::new();
     let _ = plain.read_to_end(&mut answer);
     assert!(!answer.starts_with(b"HTTP/"), "{}", String::from_utf8_lossy(&answer));
+}
+
+/// Lets whoever a run becomes read what it is given.
+fn open_to_all(folder: &Path) {
+    let allow = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    allow(folder, 0o755);
+    ["cert.pem", "key.pem"].iter().for_each(|name| allow(&folder.join(name), 0o644));
+}
+
+#[test]
+fn a_renewed_certificate_is_shown_on_sighup_and_connections_go_on() {
+    if !rustix::process::geteuid().is_root() {
+        assert!(std::env::var("VIGIE_REQUIRE_ALL").as_deref() != Ok("1"), "only root captures");
+        return eprintln!("SKIPPED: only root captures");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    if !make_identity(folder) {
+        return;
+    }
+    open_to_all(folder);
+    std::fs::write(folder.join("vigie.toml"), "[http]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n").unwrap();
+    let mut run = Run::watch(folder);
+    let address = run.address;
+    assert!(ask(folder, address, "/healthz", "").starts_with("HTTP/1.0 200"));
+    let mut before = connect(folder, address);
+    let healthy = |stream: &mut Connection| {
+        write!(stream, "GET /healthz HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+        let mut answer = [0; 4_096];
+        let length = stream.read(&mut answer).unwrap();
+        answer[..length].starts_with(b"HTTP/1.1 200")
+    };
+    assert!(healthy(&mut before));
+
+    // Both files are replaced, as clients of certificate authorities do; those who trust the new one are answered.
+    make_identity(folder);
+    open_to_all(folder);
+    run.hang_up();
+    run.hear("reload: the endpoint shows its new certificate");
+    assert!(ask(folder, address, "/healthz", "").starts_with("HTTP/1.0 200"));
+    assert!(healthy(&mut before), "a connection from before goes on");
+
+    // A file that is no certificate is refused, and the one before stays.
+    let good = std::fs::read(folder.join("cert.pem")).unwrap();
+    std::fs::write(folder.join("cert.pem"), "-----BEGIN NOTHING-----\n").unwrap();
+    run.hang_up();
+    let said = run.hear("the certificate before stays in force");
+    assert!(said.contains("reload: [http] certificate: cert.pem "), "{said}");
+    std::fs::write(folder.join("cert.pem"), good).unwrap();
+    let metrics = ask(folder, address, "/metrics", "");
+    for line in ["vigie_reloads_total{outcome=\"succeeded\"} 1", "vigie_reloads_total{outcome=\"refused\"} 1"] {
+        assert!(metrics.contains(line), "{line} is not among {metrics}");
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use vigie::export::board::{Board, Status};
 use vigie::export::http::{HttpError, Login, Server, Settings, serve};
 use vigie::export::sinks::Secret;
 use vigie::kind::{AlertKind, Severity, Verdict};
-use vigie::metrics::{DeliveryOutcome, MemoryPart, Metrics, Queue, Stage};
+use vigie::metrics::{DeliveryOutcome, MemoryPart, Metrics, Queue, ReloadOutcome, Stage};
 use vigie::policy::{Policy, Site, SiteId};
 use vigie::source::CaptureDrops;
 use vigie::summary::{FlowTick, HostTick, OriginTick, SOURCE_PRECISION, SiteTick, Summary, Volume};
@@ -193,6 +193,24 @@ fn a_tick_is_counted_where_it_belongs() {
     assert_eq!(sample(&text, "vigie_handshake_sampling_ratio"), 0.25);
     assert_eq!(sample(&text, "vigie_duplicate_ratio{source=\"eth1\"}"), 0.25);
     assert_eq!(sample(&text, "vigie_packet_time_seconds"), 102.0 / 4.0);
+}
+
+#[test]
+fn evidence_and_reloads_are_counted() {
+    let metrics = followed();
+    let evidence = |text: &str| {
+        ["files_total", "bytes_total", "missed_packets_total"]
+            .map(|name| sample(text, &format!("vigie_evidence_{name}")))
+    };
+    assert_eq!(evidence(&metrics.text()), [0.0; 3]);
+    metrics.record_evidence(1, 4_000, 0);
+    metrics.record_evidence(2, 9_000, 7);
+    metrics.record_evidence(2, 9_000, 7);
+    metrics.record_reload(ReloadOutcome::Refused);
+    let text = metrics.text();
+    assert_eq!(evidence(&text), [2.0, 9_000.0, 7.0], "totals are told again and added once");
+    let reloads = |outcome| sample(&text, &format!("vigie_reloads_total{{outcome=\"{outcome}\"}}"));
+    assert_eq!([reloads("succeeded"), reloads("refused")], [0.0, 1.0]);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::supervisor::Supervisor;
 use super::terminal::{Stream, complain};
 use crate::alert::{Alert, Event};
 use crate::detect::engine::Recalled;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, SoFar};
 use crate::export::flows::FlowFile;
 use crate::export::privacy::Privacy;
 use crate::export::sinks::{Left, Sinks};
@@ -265,6 +265,10 @@ impl Outlet for Outputs {
         self.take_changes();
         if let Some(evidence) = &mut self.evidence {
             evidence.judged(tick.summary.tick, tick.books);
+            if let Some(status) = &self.status {
+                let SoFar { files, bytes, missed } = evidence.so_far();
+                status.metrics().record_evidence(files, bytes, missed);
+            }
             self.hear_evidence();
         }
         if let Some(status) = &mut self.status {

@@ -15,8 +15,10 @@ use super::sandbox::Limits;
 use super::supervisor::Supervisor;
 use super::terminal::complain;
 use crate::config::{Changes, Config};
+use crate::export::http::Renewable;
 use crate::export::privacy::Privacy;
 use crate::export::sinks::{Mute, Settings};
+use crate::metrics::{Metrics, ReloadOutcome};
 use crate::pipeline::Revision;
 
 /// Changes on their way: who sends signals faster than ticks come is told so.
@@ -30,6 +32,15 @@ pub(super) struct Delivery {
     pub(super) mutes: Vec<Mute>,
     /// How much of addresses is shown.
     pub(super) privacy: Privacy,
+}
+
+/// What of the endpoint a signal concerns.
+#[derive(Default)]
+pub(super) struct Endpoint {
+    /// The certificate that is read again.
+    pub(super) certificate: Option<Arc<Renewable>>,
+    /// Where reloads are counted.
+    pub(super) metrics: Option<Arc<Metrics>>,
 }
 
 /// Where a run gets changes from.
@@ -61,11 +72,12 @@ impl Hangups {
         started: Config,
         limits: Option<Limits>,
         supervisor: Arc<Supervisor>,
+        endpoint: Endpoint,
         read: impl Fn() -> anyhow::Result<Config> + Send + 'static,
     ) -> anyhow::Result<Incoming> {
         let (to_scorer, revisions) = bounded(PENDING);
         let (to_outputs, deliveries) = bounded(PENDING);
-        let mut reload = Reload { current: started.clone(), started, limits, to_scorer, to_outputs };
+        let mut reload = Reload { current: started.clone(), started, limits, endpoint, to_scorer, to_outputs };
         let follow = move || {
             for _ in self.0.forever() {
                 supervisor.reloading();
@@ -87,6 +99,7 @@ struct Reload {
     current: Config,
     /// What the sandbox allows, where there is one.
     limits: Option<Limits>,
+    endpoint: Endpoint,
     to_scorer: Sender<Revision>,
     to_outputs: Sender<Delivery>,
 }
@@ -94,6 +107,7 @@ struct Reload {
 impl Reload {
     /// Takes what was read, and returns what is to be said of it.
     fn again(&mut self, read: anyhow::Result<Config>) -> String {
+        let certificate = self.endpoint.certificate.as_ref().map(|certificate| certificate.renew());
         let taken = read.and_then(|config| {
             let sinks = self.sinks(&config)?;
             let changes = self.current.changes(&self.started, &config);
@@ -101,7 +115,21 @@ impl Reload {
             self.current = config;
             Ok(said(&changes))
         });
-        taken.unwrap_or_else(|error| format!("{error:#}\nreload: refused, the configuration before stays in force"))
+        let is_refused = taken.is_err() || matches!(certificate, Some(Err(_)));
+        if let Some(metrics) = &self.endpoint.metrics {
+            metrics.record_reload(if is_refused { ReloadOutcome::Refused } else { ReloadOutcome::Succeeded });
+        }
+        let mut text = taken
+            .unwrap_or_else(|error| format!("{error:#}\nreload: refused, the configuration before stays in force"));
+        match certificate {
+            Some(Ok(true)) => text.push_str("\nreload: the endpoint shows its new certificate"),
+            // Writing to a string cannot fail.
+            Some(Err(error)) => {
+                let _ = write!(text, "\nreload: [http] {error}: the certificate before stays in force");
+            }
+            Some(Ok(false)) | None => {}
+        }
+        text
     }
 
     /// Tries what the configuration names. Inside a sandbox that is its sinks: what needs a restart may lie out of sight.
@@ -153,7 +181,14 @@ mod tests {
         let (to_outputs, deliveries) = bounded(PENDING);
         let config = load(text).unwrap();
         (
-            Reload { started: config.clone(), current: config, limits: None, to_scorer, to_outputs },
+            Reload {
+                started: config.clone(),
+                current: config,
+                limits: None,
+                endpoint: Endpoint::default(),
+                to_scorer,
+                to_outputs,
+            },
             Incoming { revisions, deliveries },
         )
     }

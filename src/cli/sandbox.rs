@@ -108,6 +108,7 @@ impl Sandbox {
         if let Some(file) = &self.config_file {
             files.read_again(file);
             files.read.extend(config.sink_files());
+            config.certificate_files().iter().for_each(|file| files.read_again(file));
         }
         if self.dials() {
             files.dials = true;

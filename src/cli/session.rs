@@ -11,7 +11,7 @@ use anyhow::Context as _;
 
 use super::keeper::Opened;
 use super::outputs::Outputs;
-use super::reload::Incoming;
+use super::reload::{self, Incoming};
 use super::sandbox::{Limits, Sandbox};
 use super::status::Status;
 use super::supervisor::Supervisor;
@@ -191,6 +191,14 @@ impl Session {
             stop,
         };
         Ok((session, limits))
+    }
+
+    /// Returns what of the endpoint a signal concerns.
+    pub(super) fn endpoint(&self) -> reload::Endpoint {
+        reload::Endpoint {
+            certificate: self.server.as_ref().and_then(Server::certificate),
+            metrics: self.settings.metrics.clone(),
+        }
     }
 
     /// Takes changes of the configuration while it runs.

@@ -80,7 +80,7 @@ impl Watch {
         // No thread runs before the session has closed the sandbox.
         let (session, limits) = Session::open(&config, wanted, verbosity, stop.flag())?;
         stop.follow()?;
-        let changes = hangups.follow(config, limits, supervisor, move || self.load())?;
+        let changes = hangups.follow(config, limits, supervisor, session.endpoint(), move || self.load())?;
         session.follow(changes).run(sources)
     }
 

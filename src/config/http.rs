@@ -96,6 +96,12 @@ impl HttpEntry {
 }
 
 impl Config {
+    /// Returns the files that the endpoint's certificate is read from, at the start and again on SIGHUP.
+    #[must_use]
+    pub fn certificate_files(&self) -> Vec<PathBuf> {
+        [&self.http.certificate, &self.http.key].into_iter().flatten().cloned().collect()
+    }
+
     /// Reads the endpoint's secrets, and tries its certificate.
     ///
     /// # Errors

@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{self, BufWriter};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender};
 
@@ -43,6 +45,14 @@ pub struct Ended {
     pub refused: u64,
 }
 
+/// What came of evidence so far, to be read while the desk works.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) files: AtomicU64,
+    pub(super) bytes: AtomicU64,
+    pub(super) missed: AtomicU64,
+}
+
 /// One alert's file.
 struct Case {
     recording: Recording<BufWriter<File>>,
@@ -64,6 +74,7 @@ pub(super) struct Desk {
     counts: Vec<Counts>,
     missed: u64,
     ended: Ended,
+    tally: Arc<Tally>,
     /// What could not be written, a sentence each.
     faults: Sender<String>,
 }
@@ -75,6 +86,7 @@ impl Desk {
         folder: Folder,
         chunks: Receiver<Chunk>,
         faults: Sender<String>,
+        tally: Arc<Tally>,
     ) -> Self {
         Self {
             settings,
@@ -87,6 +99,7 @@ impl Desk {
             counts: Vec::new(),
             missed: 0,
             ended: Ended::default(),
+            tally,
             faults,
         }
     }
@@ -152,6 +165,7 @@ impl Desk {
     fn receive(&mut self) {
         for chunk in self.chunks.try_iter() {
             self.missed += chunk.missed;
+            self.tally.missed.fetch_add(chunk.missed, Ordering::Relaxed);
             let place = self.ring.partition_point(|known| (known.tick, known.input) <= (chunk.tick, chunk.input));
             self.ring.insert(place, chunk);
         }
@@ -182,8 +196,13 @@ impl Desk {
     fn close(&mut self, id: &str) {
         let Some(case) = self.cases.remove(id) else { return };
         let finished = case.recording.finish(&self.origin, &self.counts, self.missed);
-        match finished.and_then(|written| if written { self.folder.finish(id).map(|()| true) } else { Ok(false) }) {
-            Ok(written) => self.ended.files += u64::from(written),
+        let Some(bytes) = finished.transpose() else { return };
+        match bytes.and_then(|bytes| self.folder.finish(id).map(|()| bytes)) {
+            Ok(bytes) => {
+                self.ended.files += 1;
+                self.tally.files.fetch_add(1, Ordering::Relaxed);
+                self.tally.bytes.fetch_add(bytes, Ordering::Relaxed);
+            }
             Err(reason) => self.give_up(id, &reason),
         }
     }

@@ -18,12 +18,14 @@ mod remark;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use self::desk::{Desk, Message};
+use self::desk::{Desk, Message, Tally};
 use self::folder::Folder;
 use crate::alert::Alert;
 use crate::capture::Accounting;
@@ -133,6 +135,17 @@ pub enum EvidenceError {
     },
 }
 
+/// What came of evidence since the run began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SoFar {
+    /// Files written whole.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Frames that found no place in memory.
+    pub missed: u64,
+}
+
 /// The scorer's side: tells the desk of alerts and judged ticks.
 #[derive(Debug)]
 pub struct Evidence {
@@ -141,6 +154,7 @@ pub struct Evidence {
     faults: Receiver<String>,
     ended: Receiver<Ended>,
     desk: JoinHandle<()>,
+    tally: Arc<Tally>,
     /// Messages that found the desk too far behind.
     unheard: u64,
 }
@@ -163,13 +177,14 @@ impl Evidence {
         let (messages, heard) = bounded(MOST_MESSAGES);
         let (ended_in, ended) = bounded(1);
         let name = settings.folder.display().to_string();
-        let work = Desk::new(settings, origin, folder, chunks, fault_in);
+        let tally = Arc::new(Tally::default());
+        let work = Desk::new(settings, origin, folder, chunks, fault_in, Arc::clone(&tally));
         let desk = Builder::new().name("vigie evidence".to_owned()).spawn(move || {
             // Whoever waited has gone: there is nobody to tell.
             let _ = ended_in.send(work.run(&heard));
         });
         let desk = desk.map_err(|reason| EvidenceError::Folder { name, reason })?;
-        Ok((Self { live, messages, faults, ended, desk, unheard: 0 }, recorders))
+        Ok((Self { live, messages, faults, ended, desk, tally, unheard: 0 }, recorders))
     }
 
     /// Takes an alert line.
@@ -182,6 +197,14 @@ impl Evidence {
         self.tell(Message::Judged { tick, counts: books.iter().map(Counts::from).collect() });
     }
 
+    /// Returns what came of it so far.
+    #[must_use]
+    pub fn so_far(&self) -> SoFar {
+        let read = |sum: &AtomicU64| sum.load(Ordering::Relaxed);
+        let Tally { files, bytes, missed } = &*self.tally;
+        SoFar { files: read(files), bytes: read(bytes), missed: read(missed) }
+    }
+
     /// Returns what could not be written since it was last asked, a sentence each.
     pub fn faults(&self) -> impl Iterator<Item = String> + '_ {
         self.faults.try_iter()
@@ -190,7 +213,7 @@ impl Evidence {
     /// Ends what is under way, and returns what came of it and what could not be written. A live run does not wait for a
     /// disk that hangs.
     pub fn finish(self) -> (Ended, Vec<String>) {
-        let Self { live, messages, faults, ended, desk, unheard } = self;
+        let Self { live, messages, faults, ended, desk, unheard, .. } = self;
         let patience = if live { LAST_WRITES } else { Duration::MAX };
         let told = messages.send_timeout(Message::End, patience).is_ok();
         let (result, mut said) = match ended.recv_timeout(patience) {

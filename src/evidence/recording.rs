@@ -153,12 +153,12 @@ impl<W: Write> Recording<W> {
         })
     }
 
-    /// Ends the file with what is known of its interfaces; tells whether there is one.
+    /// Ends the file with what is known of its interfaces, and returns its bytes; `None` where there is none.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(super) fn finish(self, origin: &Origin, counts: &[Counts], missed: u64) -> io::Result<bool> {
-        let (Some(mut file), Some(span)) = (self.file, self.span) else { return Ok(false) };
+    pub(super) fn finish(self, origin: &Origin, counts: &[Counts], missed: u64) -> io::Result<Option<u64>> {
+        let (Some(mut file), Some(span)) = (self.file, self.span) else { return Ok(None) };
         let comment = format!(
             "{} more packets of the alert were left out for the size of this file; {missed} frames of any kind found no \
              place in memory. Counts of frames and losses are since the run began{}.",
@@ -174,7 +174,7 @@ impl<W: Write> Recording<W> {
             file.statistics(*number, Statistics { span, received, interface_drops, kernel_drops, delivered, comment })?;
         }
         file.flush()?;
-        Ok(true)
+        Ok(Some(file.written()))
     }
 
     /// Hands on what lies in buffers, so that a file is of use while it grows.

@@ -48,6 +48,16 @@ closed_set! {
 }
 
 closed_set! {
+    /// What became of a SIGHUP: label `outcome` of `vigie_reloads_total`.
+    ReloadOutcome {
+        /// Everything that was read is in force, or waits for a restart.
+        Succeeded = "succeeded",
+        /// The configuration or the certificate was wrong; the one before stays in force.
+        Refused = "refused",
+    }
+}
+
+closed_set! {
     /// Where frames were lost: label `where` of `vigie_capture_drops_total`.
     DropPlace {
         /// In the capture ring, because it was full.

@@ -28,7 +28,8 @@ use crate::policy::{Policy, SiteId};
 use crate::summary::{FlowTick, Summary};
 
 pub use labels::{
-    ConnectionOrigin, DeliveryOutcome, DropPlace, HandshakeOutcome, MemoryPart, Queue, Stage, TrafficDirection,
+    ConnectionOrigin, DeliveryOutcome, DropPlace, HandshakeOutcome, MemoryPart, Queue, ReloadOutcome, Stage,
+    TrafficDirection,
 };
 use register::Register;
 use sites::{Scores, SiteFamilies, SiteSeries, SiteSum};
@@ -106,6 +107,11 @@ struct ProcessFamilies {
     queues: Vec<IntGauge>,
     /// In the order of `MemoryPart::ALL`.
     memory: Vec<IntGauge>,
+    /// In the order of `ReloadOutcome::ALL`.
+    reloads: Vec<IntCounter>,
+    evidence_files: IntCounter,
+    evidence_bytes: IntCounter,
+    evidence_missed: IntCounter,
 }
 
 /// The books of one source as last told.
@@ -292,6 +298,22 @@ impl Metrics {
     /// Bytes held for one purpose.
     pub fn set_memory(&self, part: MemoryPart, bytes: u64) {
         self.process.memory[part as usize].set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// A SIGHUP was followed.
+    pub fn record_reload(&self, outcome: ReloadOutcome) {
+        self.process.reloads[outcome as usize].inc();
+    }
+
+    /// Takes what came of evidence since the run began: files written whole, their bytes, and frames that found no place
+    /// in memory.
+    pub fn record_evidence(&self, files: u64, bytes: u64, missed: u64) {
+        let process = &self.process;
+        for (counter, total) in
+            [(&process.evidence_files, files), (&process.evidence_bytes, bytes), (&process.evidence_missed, missed)]
+        {
+            counter.inc_by(total.saturating_sub(counter.get()));
+        }
     }
 
     /// Returns the largest number of series there can be.
@@ -576,7 +598,21 @@ impl ProcessFamilies {
             &["part"],
             MemoryPart::ALL.len(),
         );
+        let reloads = register.counters(
+            "vigie_reloads_total",
+            "Times the configuration and the certificate were read again on SIGHUP, by outcome.",
+            &["outcome"],
+            ReloadOutcome::ALL.len(),
+        );
         Self {
+            reloads: ReloadOutcome::ALL.iter().map(|outcome| reloads.with_label_values(&[outcome.name()])).collect(),
+            evidence_files: register.counter("vigie_evidence_files_total", "Files of evidence written whole."),
+            evidence_bytes: register
+                .counter("vigie_evidence_bytes_total", "Bytes of the files of evidence written whole."),
+            evidence_missed: register.counter(
+                "vigie_evidence_missed_packets_total",
+                "Packets that evidence had no memory for, so that no file can hold them.",
+            ),
             stages: Stage::ALL.iter().map(|stage| stages.with_label_values(&[stage.name()])).collect(),
             queues: Queue::ALL.iter().map(|queue| queues.with_label_values(&[queue.name()])).collect(),
             memory: MemoryPart::ALL.iter().map(|part| memory.with_label_values(&[part.name()])).collect(),

@@ -32,6 +32,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 pub use settings::{Identity, Login, Settings};
+pub use tls::Renewable;
 
 use super::board::Board;
 use access::Access;
@@ -71,6 +72,7 @@ pub enum HttpError {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    certificate: Option<Arc<Renewable>>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -80,6 +82,12 @@ impl Server {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns the certificate it shows, where it speaks TLS.
+    #[must_use]
+    pub fn certificate(&self) -> Option<Arc<Renewable>> {
+        self.certificate.clone()
     }
 
     /// Stops listening, lets answers that are under way finish for at most two seconds, and ends the thread.
@@ -106,7 +114,7 @@ impl Drop for Server {
 pub struct Bound {
     address: SocketAddr,
     listener: TcpListener,
-    acceptor: Option<TlsAcceptor>,
+    identity: Option<(TlsAcceptor, Arc<Renewable>)>,
     access: Option<Access>,
     limits: Limits,
 }
@@ -123,7 +131,8 @@ impl Bound {
     /// # Errors
     /// When the thread or its runtime cannot be started.
     pub fn serve(self, board: Arc<Board>) -> Result<Server, HttpError> {
-        let Self { address, listener, acceptor, access, limits } = self;
+        let Self { address, listener, identity, access, limits } = self;
+        let (acceptor, certificate) = identity.unzip();
         let start = |reason| HttpError::Start { address, reason };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(start)?;
         let mut router = routes::router(board);
@@ -139,7 +148,7 @@ impl Bound {
             .name("vigie-http".to_owned())
             .spawn(move || runtime.block_on(listen(listener, limits, acceptor, router, stopped)))
             .map_err(start)?;
-        Ok(Server { address, stop, thread: Some(thread) })
+        Ok(Server { address, certificate, stop, thread: Some(thread) })
     }
 }
 
@@ -148,10 +157,10 @@ impl Bound {
 /// # Errors
 /// When the address cannot be bound or the certificate not be used.
 pub fn bind(address: SocketAddr, settings: &Settings) -> Result<Bound, HttpError> {
-    let acceptor = acceptor(settings)?;
+    let identity = identity(settings)?;
     let listener = listener(address)?;
     let address = listener.local_addr().map_err(|reason| HttpError::Start { address, reason })?;
-    Ok(Bound { address, listener, acceptor, access: Access::of(settings), limits: Limits::default() })
+    Ok(Bound { address, listener, identity, access: Access::of(settings), limits: Limits::default() })
 }
 
 /// Binds the address and serves the board from a thread of its own.
@@ -167,12 +176,12 @@ pub fn serve(address: SocketAddr, board: Arc<Board>, settings: &Settings) -> Res
 /// # Errors
 /// What is wrong with them.
 pub fn check(settings: &Settings) -> Result<(), HttpError> {
-    acceptor(settings).map(|_| ())
+    identity(settings).map(|_| ())
 }
 
-fn acceptor(settings: &Settings) -> Result<Option<TlsAcceptor>, HttpError> {
-    let config = settings.identity.as_ref().map(tls::server).transpose().map_err(HttpError::Identity)?;
-    Ok(config.map(TlsAcceptor::from))
+fn identity(settings: &Settings) -> Result<Option<(TlsAcceptor, Arc<Renewable>)>, HttpError> {
+    let read = settings.identity.as_ref().map(tls::server).transpose().map_err(HttpError::Identity)?;
+    Ok(read.map(|(config, certificate)| (TlsAcceptor::from(config), certificate)))
 }
 
 fn listener(address: SocketAddr) -> Result<TcpListener, HttpError> {

@@ -1,31 +1,75 @@
-//! Who the endpoint is, over TLS: a certificate and its key.
+//! Who the endpoint is, over TLS: a certificate and its key, which may be renewed while it serves.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{Error, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 
 use super::settings::Identity;
 
-/// Returns what a TLS server is set up with: TLS 1.2 and 1.3, HTTP/1.1 (RFC 7301).
+/// The certificate that is shown, read anew when somebody asks for it. Handshakes that follow show the new one;
+/// connections under way go on.
+#[derive(Debug)]
+pub struct Renewable {
+    identity: Identity,
+    shown: RwLock<Arc<CertifiedKey>>,
+}
+
+impl Renewable {
+    fn read(identity: &Identity) -> Result<Self, String> {
+        let shown = RwLock::new(Arc::new(certified(identity, &provider())?));
+        Ok(Self { identity: identity.clone(), shown })
+    }
+
+    /// Reads the files again and tells whether they hold another certificate, which is shown from then on.
+    ///
+    /// # Errors
+    /// One sentence: which file, what is wrong with it. The certificate before is still shown.
+    pub fn renew(&self) -> Result<bool, String> {
+        let fresh = Arc::new(certified(&self.identity, &provider())?);
+        let mut shown = self.shown.write().unwrap_or_else(PoisonError::into_inner);
+        let is_other = shown.cert != fresh.cert;
+        *shown = fresh;
+        Ok(is_other)
+    }
+}
+
+impl ResolvesServerCert for Renewable {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.shown.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// Returns what a TLS server is set up with, TLS 1.2 and 1.3, HTTP/1.1 (RFC 7301), and its certificate.
 ///
 /// # Errors
 /// One sentence: which file, what is wrong with it.
-pub(super) fn server(identity: &Identity) -> Result<Arc<ServerConfig>, String> {
-    let certificates = certificates(&identity.certificate)?;
-    let key = PrivateKeyDer::from_pem_file(&identity.key)
-        .map_err(|error| format!("key: {} {}", identity.key.display(), unusable(&error, "private key")))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+pub(super) fn server(identity: &Identity) -> Result<(Arc<ServerConfig>, Arc<Renewable>), String> {
+    let certificate = Arc::new(Renewable::read(identity)?);
+    let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .with_no_client_auth()
-        .with_single_cert(certificates, key)
-        .map_err(|error| format!("certificate and key do not fit together: {error}"))?;
+        .with_cert_resolver(Arc::clone(&certificate) as Arc<dyn ResolvesServerCert>);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok((Arc::new(config), certificate))
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn certified(identity: &Identity, provider: &CryptoProvider) -> Result<CertifiedKey, String> {
+    let certificates = certificates(&identity.certificate)?;
+    let key = PrivateKeyDer::from_pem_file(&identity.key)
+        .map_err(|error| format!("key: {} {}", identity.key.display(), unusable(&error, "private key")))?;
+    CertifiedKey::from_der(certificates, key, provider)
+        .map_err(|error| format!("certificate and key do not fit together: {error}"))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
