@@ -7,15 +7,16 @@ set -eu
 # libpcap's header and library to link against; a C compiler for zstd.
 build="gcc make libpcap-dev pkg-config"
 # What tests compare with (tshark and its capinfos, tcpdump, Prometheus and its Alertmanager), send with (tcpreplay,
-# hping3), build networks of (iproute2), look at pages with (chromium), make certificates with (openssl) and
-# count instructions with (valgrind). DuckDB, which reads flow records, is no Debian package: it comes from PyPI into a
-# Python of our own below target/.
-test="tshark tcpdump tcpreplay hping3 prometheus prometheus-alertmanager iproute2 chromium openssl python3-venv valgrind"
+# hping3), build networks of (iproute2), look at pages with (chromium) and at terminals with (tmux), validate the compose
+# file with (docker-compose, which needs no engine for that), make certificates with (openssl) and count instructions with
+# (valgrind). DuckDB, which reads flow records, is no Debian package: it comes from PyPI into a Python of our own below
+# target/.
+test="tshark tcpdump tcpreplay hping3 prometheus prometheus-alertmanager iproute2 chromium tmux docker-compose openssl python3-venv valgrind"
 python=$(dirname "$0")/../target/python
 
 case "${1:-}" in
 build) packages=$build programs="cc make" ;;
-test) packages="$build $test" programs="cc make tshark capinfos tcpdump tcpreplay hping3 prometheus promtool prometheus-alertmanager ip chromium openssl valgrind" ;;
+test) packages="$build $test" programs="cc make tshark capinfos tcpdump tcpreplay hping3 prometheus promtool prometheus-alertmanager ip chromium tmux openssl valgrind" ;;
 *) echo "usage: scripts/need.sh build|test" >&2; exit 2 ;;
 esac
 

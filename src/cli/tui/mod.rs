@@ -145,3 +145,47 @@ fn next_key() -> std::io::Result<Option<event::KeyEvent>> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+    use crate::metrics::Metrics;
+
+    /// Not a test by itself: what [`a_panic_gives_the_terminal_back_before_it_is_told`] runs on a terminal.
+    #[test]
+    #[ignore = "needs a terminal, which another test gives it"]
+    fn panics_while_the_screen_is_shown() {
+        let board = Arc::new(Board::new(Arc::new(Metrics::new()), None));
+        let _screen = Screen::open(board, Arc::new(AtomicBool::new(false))).unwrap();
+        let worker = thread::spawn(|| panic!("a worker fails"));
+        assert!(worker.join().is_err());
+    }
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_before_it_is_told() {
+        let program = std::env::current_exe().unwrap();
+        let test = "cli::tui::tests::panics_while_the_screen_is_shown";
+        let line = format!("stty cols 80 rows 24; {} --ignored --exact --nocapture {test}", program.display());
+        let run = Command::new("script")
+            .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+            .env("TERM", "xterm-256color")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
+        let Ok(mut script) = run else {
+            assert!(std::env::var("VIGIE_REQUIRE_ALL").as_deref() != Ok("1"), "script(1) is missing");
+            return eprintln!("SKIPPED: script(1) is missing (Debian package bsdutils)");
+        };
+        // The keyboard stays open as long as the program runs.
+        let _keyboard = script.stdin.take();
+        let output = script.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{text}");
+        let (_, after) = text.split_once("\u{1b}[?1049h").expect("the screen has a page of its own");
+        let (_, after) = after.split_once("\u{1b}[?1049l").expect("and leaves it");
+        let (_, after) = after.split_once("a worker fails").expect("the panic is told on the terminal");
+        assert!(!after.contains("\u{1b}[?1049"), "nothing is taken or given back over it: {after:?}");
+    }
+}
