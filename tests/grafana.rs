@@ -5,6 +5,7 @@ mod http;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -190,6 +191,55 @@ fn what_the_compose_file_mounts_is_there() {
     assert!(read("grafana/provisioning/datasources/vigie.yml").contains("url: http://127.0.0.1:9090\n"));
     assert!(compose.contains("./dashboards:/var/lib/grafana/dashboards/vigie:ro"));
     assert!(read("grafana/provisioning/dashboards/vigie.yml").contains("path: /var/lib/grafana/dashboards/vigie\n"));
+}
+
+#[test]
+fn the_compose_file_is_valid_by_the_compose_specification() {
+    let is_there = Command::new("docker-compose").arg("version").stdout(Stdio::null()).status();
+    if !present("docker-compose (Debian package docker-compose)", is_there.is_ok_and(|status| status.success())) {
+        return;
+    }
+    let compose = |text: &str| {
+        let file = tempfile::Builder::new().prefix("compose").suffix(".yml").tempfile().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let mut command = Command::new("docker-compose");
+        command.arg("-f").arg(file.path()).args(["--project-directory", "grafana", "config", "-q"]);
+        command.current_dir(root()).env("VIGIE_INTERFACE", "eth1").output().unwrap()
+    };
+    let text = read("grafana/compose.yml");
+    let right = compose(&text);
+    assert!(right.status.success(), "{}", String::from_utf8_lossy(&right.stderr));
+    assert!(!compose(&text.replacen("restart:", "restrat:", 1)).status.success(), "it takes anything");
+    let containerfile = text.lines().find_map(|line| line.trim().strip_prefix("dockerfile: ")).unwrap();
+    assert!(root().join(containerfile).exists(), "{containerfile} is not there");
+}
+
+#[test]
+fn the_capabilities_that_the_compose_file_gives_are_enough() {
+    if !present("root", rustix::process::geteuid().is_root()) {
+        return;
+    }
+    let compose = read("grafana/compose.yml");
+    let added = compose.split("cap_add: [").nth(1).unwrap().split(']').next().unwrap();
+    let bounds = format!(
+        "-all,{}",
+        added.split(", ").map(|name| format!("+{}", name.to_lowercase())).collect::<Vec<_>>().join(",")
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    std::fs::create_dir(&state).unwrap();
+    // As the image has it: the folder is the user's, and nobody else may look into it.
+    let nobody = Command::new("chown").arg("nobody").arg(folder.path()).arg(&state).status();
+    assert!(nobody.unwrap().success());
+    std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let output = Command::new("timeout")
+        .args(["--signal", "INT", "3", "setpriv", "--bounding-set", &bounds, env!("CARGO_BIN_EXE_vigie")])
+        .args(["watch", "-i", "lo", "--metrics", "off", "--user", "nobody", "--state", state.to_str().unwrap()])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("sandbox: user nobody, no capabilities"), "{said}");
+    assert!(state.join("vigie.state").exists(), "{said}");
 }
 
 /// Tells whether a program is there; `VIGIE_REQUIRE_ALL=1` makes its absence a failure.
