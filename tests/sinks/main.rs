@@ -6,6 +6,7 @@ mod http;
 mod alertmanager;
 mod command;
 mod delivery;
+mod outage;
 mod secrets;
 mod server;
 mod syslog;
