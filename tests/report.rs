@@ -5,6 +5,7 @@ mod http;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use vigie::alert::text::Language;
 use vigie::alert::{Alert, Book, Settings};
@@ -430,6 +431,42 @@ fn the_page_is_as_wide_as_its_window_and_prints() {
         }
         let printed = browser.call("Page.printToPDF", serde_json::json!({"printBackground": true}));
         assert!(printed["data"].as_str().unwrap().len() > 20_000, "nothing is printed");
+    }
+    assert_eq!(browser.complaints, [] as [String; 0]);
+}
+
+/// Pictures of real reports, of a calm morning, a rush and a mixed attack, for people to look at.
+#[test]
+fn reports_of_recordings_are_as_wide_as_their_window_and_print() {
+    let Some(mut browser) = browser::Browser::start() else { return };
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report");
+    std::fs::create_dir_all(&folder).unwrap();
+    for (fixture, language) in [("calm", "en"), ("rush", "fr"), ("launch-morning-small", "en")] {
+        let file = folder.join(format!("{fixture}.html"));
+        let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/{fixture}.pcap.zst"));
+        let status = Command::new(env!("CARGO_BIN_EXE_vigie"))
+            .args(["replay", "-q", "--home", "FR", "--lang", language])
+            .args(["--protect", "203.0.113.0/24=ecole", "--protect", "2001:db8:113::/48=ecole", "--report"])
+            .args([&file, &capture])
+            .stdout(Stdio::null())
+            .status();
+        assert!(status.unwrap().success());
+        browser.open(&format!("file://{}", file.display()));
+        assert_eq!(browser.value("document.querySelectorAll('svg.map .tile.home').length"), 1, "{fixture}");
+        for (scheme, width) in [("light", 1_280), ("dark", 1_280), ("light", 380), ("dark", 380)] {
+            browser.look(width, scheme);
+            let overflow = browser.value("document.documentElement.scrollWidth - innerWidth").as_i64().unwrap();
+            assert!(overflow <= 0, "{fixture} is wider than {width} pixels");
+            browser.picture(&folder.join(format!("{fixture}-{scheme}-{width}.png")));
+        }
+        browser.print(&folder.join(format!("{fixture}.pdf")));
+        // On A4 with margins of 16 mm the first page holds the answers and the time line, and words have room.
+        browser.on_paper(673);
+        let chart_ends = browser.value("document.querySelector('svg.chart').getBoundingClientRect().bottom");
+        assert!(chart_ends.as_f64().unwrap() < 1_001.0, "{fixture}: {chart_ends}");
+        let words = browser.value("document.querySelector('td.words').getBoundingClientRect().width");
+        assert!(words.as_f64().unwrap() > 140.0, "{fixture}: {words}");
+        assert!(browser.value("document.documentElement.scrollWidth").as_i64().unwrap() <= 673, "{fixture}");
     }
     assert_eq!(browser.complaints, [] as [String; 0]);
 }

@@ -136,7 +136,7 @@ impl Browser {
             json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false}),
         );
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        self.call("Emulation.setEmulatedMedia", json!({"features": features}));
+        self.call("Emulation.setEmulatedMedia", json!({"media": "", "features": features}));
     }
 
     /// Takes a picture of the whole page.
@@ -144,6 +144,20 @@ impl Browser {
         let shot = self.call("Page.captureScreenshot", json!({"captureBeyondViewport": true}));
         let bytes = decoded(shot["data"].as_str().unwrap());
         assert!(bytes.starts_with(b"\x89PNG") && bytes.len() > 10_000, "{} bytes", bytes.len());
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    /// Lays the page out as it is printed, so many pixels of 1/96 inch wide.
+    pub(crate) fn on_paper(&mut self, width: u32) {
+        self.look(width, "light");
+        self.call("Emulation.setEmulatedMedia", json!({"media": "print", "features": []}));
+    }
+
+    /// Prints the page as a PDF file.
+    pub(crate) fn print(&mut self, path: &Path) {
+        let printed = self.call("Page.printToPDF", json!({"printBackground": true}));
+        let bytes = decoded(printed["data"].as_str().unwrap());
+        assert!(bytes.starts_with(b"%PDF") && bytes.len() > 10_000, "{} bytes", bytes.len());
         std::fs::write(path, bytes).unwrap();
     }
 }
