@@ -110,6 +110,10 @@ impl Notation {
             let (value, low, high) = (self.points(value), self.points(low), self.points(high));
             return format!("{value}{0} ({low} {1} {high}{0})", self.percent, self.to);
         }
+        // "0.00 ± 0.00 %" would boast of a precision that it does not show.
+        if half < 0.005 {
+            return self.percent(share);
+        }
         if half < 0.5 {
             let places = if half < 0.05 { 2 } else { 1 };
             return self.marked_within(&format!("{value:.places$}"), &format!("{half:.places$}"));
@@ -232,6 +236,7 @@ mod tests {
         assert_eq!(EN.percent_within(0.912, 0.909, 0.915), "91.2 ± 0.3 %");
         assert_eq!(EN.percent_within(0.05, 0.0, 0.12), "5 % (0 to 12 %)");
         assert_eq!(EN.percent_within(0.05, f64::NAN, 0.12), "5 %");
+        assert_eq!(EN.percent_within(0.0, 0.0, 0.0), "0 %");
     }
 
     #[test]
