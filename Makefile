@@ -4,7 +4,7 @@ CARGO ?= cargo
 VIGIE = target/release/vigie
 DEMO = demo/launch-morning
 
-.PHONY: help demo test eval accuracy mutants floods soak chaos fuzz-smoke fuzz bench peers instructions lint release deb sbom reproducible
+.PHONY: help demo test eval accuracy mutants floods soak chaos fuzz-smoke fuzz bench peers cost instructions lint release deb sbom reproducible
 
 help:
 	@echo "make demo     build, write a launch morning, replay it, leave a report"
@@ -18,6 +18,7 @@ help:
 	@echo "make fuzz     every fuzz target for an hour, or FUZZ_SECONDS=600; make fuzz-smoke for half a minute"
 	@echo "make bench    run the benchmarks"
 	@echo "make peers    measure speed and memory against other programs, on ten million packets"
+	@echo "make cost     measure what page, API and sinks cost the pipeline; fails beyond 3 %"
 	@echo "make instructions  count instructions a packet of the release binary"
 	@echo "make lint     formatting, clippy, documentation, dependencies and licences"
 	@echo "make release  build $(VIGIE)"
@@ -97,6 +98,9 @@ bench:
 peers: release
 	PEERS_DIR=target/peers/programs benches/peers/compare.sh --install
 	benches/peers/run.sh $(VIGIE)
+
+cost: release
+	benches/cost.py $(VIGIE)
 
 instructions: release
 	VIGIE_INSTRUCTIONS_OF=$(VIGIE) $(CARGO) test --locked --test instructions -- --nocapture
