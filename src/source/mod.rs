@@ -105,6 +105,16 @@ pub struct CaptureDrops {
     pub interface: u64,
 }
 
+/// How hard a live source is pressed: what shedding is decided by.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Strain {
+    /// Part of the capture ring that waits to be read, 0 to 1, estimated.
+    pub fill: f64,
+    /// Part of the time since this was last asked that was spent waiting for frames, 0 to 1. Whoever handles them may
+    /// take this much longer.
+    pub idle: f64,
+}
+
 /// Gives frames, a bounded number at a time.
 ///
 /// Generic and pushing, since libpcap's batch call takes a closure and lends its buffer only during it.
@@ -120,6 +130,11 @@ pub trait PacketSource {
     /// # Errors
     /// When the interface is gone.
     fn drops(&mut self) -> Result<CaptureDrops, SourceError>;
+
+    /// Tells how hard it is pressed, since this was last asked; `None` where frames wait for their reader, as in a file.
+    fn strain(&mut self) -> Option<Strain> {
+        None
+    }
 }
 
 /// Why a source cannot go on. The text is one sentence: what, where, what to do.

@@ -8,6 +8,7 @@
 mod clock;
 mod drops;
 mod fanout;
+mod gauge;
 mod interface;
 mod returning;
 mod socket;
@@ -21,9 +22,10 @@ use pcap::{Active, Capture, Linktype, Precision};
 
 use self::clock::{WallClock, Watermark};
 use self::drops::DropMeter;
+use self::gauge::Gauge;
 pub use self::interface::{LinkFacts, link_facts, names};
 pub use self::returning::{Returning, open_returning};
-use super::{CaptureDrops, Frame, InterfaceId, LinkType, PacketSource, Progress, SourceError};
+use super::{CaptureDrops, Frame, InterfaceId, LinkType, PacketSource, Progress, SourceError, Strain};
 use crate::time::Timestamp;
 
 /// How to capture.
@@ -87,6 +89,7 @@ pub struct LiveSource {
     /// Frames stamped earlier came before the fan-out group was complete and are not ours alone.
     began: Option<Timestamp>,
     meter: DropMeter,
+    gauge: Gauge,
     /// Interface losses are everybody's: only the first socket of a group tells them.
     tells_interface_drops: bool,
 }
@@ -194,6 +197,7 @@ impl LiveSource {
             watermark: Watermark::new(clock::longest_hold(settings.block_timeout)),
             began: (settings.sockets.get() > 1).then_some(began),
             meter: DropMeter::default(),
+            gauge: Gauge::new(settings.ring_bytes, settings.snap_len, began),
             tells_interface_drops: is_first,
         };
         // The first readings are where the meter begins.
@@ -215,11 +219,12 @@ impl LiveSource {
 
     /// Hands out what the ring holds, at most [`BATCH`] frames. Returns how many were taken from it and the newest.
     fn read(&mut self, on_frame: &mut dyn FnMut(Frame<'_>)) -> Result<(usize, Option<Timestamp>), SourceError> {
-        let (link, interface, began) = (self.link, self.id, self.began);
+        let (link, interface, began, gauge) = (self.link, self.id, self.began, &mut self.gauge);
         let mut newest = None;
         let taken = self.capture.dispatch(Some(BATCH), |packet| {
             let timestamp = stamp(packet.header);
             newest = newest.max(Some(timestamp));
+            gauge.frame(packet.header.caplen);
             if began.is_none_or(|began| timestamp >= began) {
                 let wire_len = packet.header.len.max(packet.header.caplen);
                 on_frame(Frame { timestamp, link, interface, wire_len, bytes: packet.data });
@@ -256,6 +261,7 @@ impl PacketSource for LiveSource {
             let waited = socket::wait_readable(self.capture.as_fd(), self.poll_bound);
             waited.map_err(|error| self.lost(&error.to_string()))?;
             let again = self.clock.read();
+            self.gauge.waited(looked.now, again.now);
             looked = clock::Reading { stepped: looked.stepped || again.stepped, ..again };
             (taken, newest) = self.read(on_frame)?;
         }
@@ -264,6 +270,7 @@ impl PacketSource for LiveSource {
             // A clock set back must not make everything look older than the beginning.
             self.began = None;
         }
+        self.gauge.look(looked.now, newest);
         if let Some(newest) = newest {
             self.watermark.frame(newest);
         }
@@ -284,6 +291,10 @@ impl PacketSource for LiveSource {
             self.meter.interface(drops);
         }
         Ok(self.meter.sum())
+    }
+
+    fn strain(&mut self) -> Option<Strain> {
+        Some(self.gauge.take())
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::clock::{WallClock, Watermark, longest_hold};
 use super::{LiveSource, Settings, interface, open};
-use crate::source::{CaptureDrops, Frame, InterfaceId, PacketSource, Progress, SourceError};
+use crate::source::{CaptureDrops, Frame, InterfaceId, PacketSource, Progress, SourceError, Strain};
 
 /// Looks without success between two tries to open the interface: a second with the poll bound of 50 ms.
 const LOOKS_BETWEEN_TRIES: u32 = 20;
@@ -161,5 +161,10 @@ impl PacketSource for Returning {
             self.lost = socket.drops().unwrap_or(self.lost);
         }
         Ok(self.lost_so_far())
+    }
+
+    fn strain(&mut self) -> Option<Strain> {
+        // Nobody is pressed by an interface that is away.
+        self.socket.as_mut().map_or(Some(Strain { fill: 0.0, idle: 1.0 }), LiveSource::strain)
     }
 }
