@@ -64,7 +64,7 @@ fn judging(c: &mut Criterion) {
         let mut engine = Engine::new(settings, Arc::new(policy), Seed::default());
         let mut tick = Timestamp::from_secs(1_700_000_000).tick();
         let judge = |engine: &mut Engine, summary: &Summary| {
-            let capture = CaptureTick { tick: summary.tick, frames: 0, lost: 0, gap: false };
+            let capture = CaptureTick { tick: summary.tick, frames: 0, ..CaptureTick::default() };
             black_box(engine.observe(summary, &capture));
         };
         for _ in 0..BEFORE {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::decode::DropReason;
+use crate::sampling::Sampling;
 use crate::source::CaptureDrops;
 use crate::time::Tick;
 
-/// Counts since the run began. `packets = processed + discarded + dropped`, always.
+/// Counts since the run began. `packets = processed + discarded + dropped + shed`, always.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accounting {
     /// Frames seen, lost ones included.
@@ -17,6 +18,8 @@ pub struct Accounting {
     pub discarded: BTreeMap<DropReason, u64>,
     /// Frames lost before Vigie saw them.
     pub dropped: CaptureDrops,
+    /// Frames that were decoded and not counted, since more came than could be handled.
+    pub shed: u64,
     /// Bytes on the wire of all frames seen (lost ones have no length).
     pub bytes: u64,
     /// Frames older than their tick, counted in the open one.
@@ -35,6 +38,7 @@ impl Accounting {
         }
         self.dropped.kernel += other.dropped.kernel;
         self.dropped.interface += other.dropped.interface;
+        self.shed += other.shed;
         self.bytes += other.bytes;
         self.late += other.late;
         self.clock_steps += other.clock_steps;
@@ -52,4 +56,6 @@ pub struct CaptureTick {
     pub lost: u64,
     /// A clock step, a leap or a stalled source lies before this tick: windows restart, tests pause.
     pub gap: bool,
+    /// Which part of the pairs of addresses was counted.
+    pub sampling: Sampling,
 }

@@ -25,6 +25,7 @@ pub mod packet;
 pub mod pipeline;
 pub mod policy;
 pub mod report;
+pub mod sampling;
 pub mod scenario;
 pub mod source;
 pub mod state;

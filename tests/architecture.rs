@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The shared vocabulary, which anyone may use.
-const WORDS: &[&str] = &["address", "capture", "country", "hash", "kind", "metrics", "packet", "policy", "time"];
+const WORDS: &[&str] =
+    &["address", "capture", "country", "hash", "kind", "metrics", "packet", "policy", "sampling", "time"];
 
 /// Module, and the modules it may know beside the vocabulary.
 const MAY_KNOW: &[(&str, &[&str])] = &[
@@ -16,6 +17,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("guard", &[]),
     ("hash", &[]),
     ("policy", &[]),
+    ("sampling", &[]),
     ("capture", &["decode", "source"]),
     ("source", &[]),
     ("decode", &["source"]),

@@ -323,7 +323,7 @@ impl World {
         let cohorts = self.records.remove(&self.tick).unwrap_or_default();
         let mut summary = Summary { tick, hosts: vec![host], contacts, cohorts, ..Summary::default() };
         summary.sort();
-        let output = self.engine.observe(&summary, &CaptureTick { tick, frames: 100, lost: 0, gap: false });
+        let output = self.engine.observe(&summary, &CaptureTick { tick, frames: 100, ..CaptureTick::default() });
         self.findings.extend(output.findings.iter().map(|finding| (self.tick, finding.clone())));
         self.tick += 1;
     }

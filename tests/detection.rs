@@ -271,7 +271,7 @@ impl World {
             }
             *due != now
         });
-        let capture = CaptureTick { tick, frames: 100, lost: 0, gap: false };
+        let capture = CaptureTick { tick, frames: 100, ..CaptureTick::default() };
         let output = self.engine.observe(&summary, &capture);
         self.findings.extend(output.findings.iter().map(|finding| (now, finding.clone())));
         self.minutes.extend(output.minutes.iter().cloned());

@@ -199,7 +199,7 @@ impl World {
         host.cohort.finished[0] = opened;
         host.inbound.packets = u64::from(opened) * 8 + 1;
         let summary = Summary { tick, hosts: vec![host], contacts, ..Summary::default() };
-        let output = self.engine.observe(&summary, &CaptureTick { tick, frames: 100, lost: 0, gap: false });
+        let output = self.engine.observe(&summary, &CaptureTick { tick, frames: 100, ..CaptureTick::default() });
         self.lines.extend(self.book.observe(tick, &output.findings));
         self.tick += 1;
     }

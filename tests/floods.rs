@@ -113,7 +113,7 @@ impl World {
         site.stray_targets = targets;
         let mut summary = Summary { tick, hosts, sites: vec![site], ..Summary::default() };
         summary.sort();
-        let capture = CaptureTick { tick, frames: 100, lost: 0, gap: false };
+        let capture = CaptureTick { tick, frames: 100, ..CaptureTick::default() };
         let output = self.engine.observe(&summary, &capture);
         self.findings.extend(output.findings.iter().map(|finding| (self.tick, finding.clone())));
         self.tick += 1;

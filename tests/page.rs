@@ -65,7 +65,7 @@ impl Morning {
     fn pass(&mut self, seconds: u64, traffic: Traffic) {
         for _ in 0..seconds * 4 {
             let summary = summary(self.tick, traffic);
-            let capture = CaptureTick { tick: self.tick, frames: 5_000, lost: 0, gap: false };
+            let capture = CaptureTick { tick: self.tick, frames: 5_000, ..CaptureTick::default() };
             let usual = SiteUsual { site: "ecole".into(), first_syns: Some((400.0, 900.0)), one_sided: false };
             self.board.with_hour(|hour| hour.observe(&self.policy, &summary, &capture, &[], &[usual]));
             self.tick = self.tick.next();

@@ -177,6 +177,7 @@ fn launch_morning() -> RunReport {
             processed: 12_344_429,
             discarded,
             dropped: CaptureDrops { kernel: 42, interface: 0 },
+            shed: 0,
             bytes: 4_210_987_654,
             late: 7,
             clock_steps: 0,

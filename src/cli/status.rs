@@ -46,6 +46,7 @@ impl Status {
         for (source, books) in self.books(tick.books) {
             self.metrics.record_capture(&source, &books);
         }
+        self.metrics.set_sampling(tick.capture.sampling);
         self.metrics.record_tick(tick.policy, tick.summary, tick.output);
         self.lag = self.live.then(|| behind(tick.summary.tick.end()));
         if let Some(lag) = self.lag {

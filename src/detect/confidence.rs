@@ -34,7 +34,12 @@ pub fn of(margin: f64, seconds: f64, caveats: &[Caveat]) -> f64 {
 const fn bears_on_figures(caveat: Caveat) -> bool {
     matches!(
         caveat,
-        Caveat::OneSided | Caveat::CaptureLoss | Caveat::Duplicates | Caveat::EstimatesDiffer | Caveat::ServerSilent
+        Caveat::OneSided
+            | Caveat::CaptureLoss
+            | Caveat::Shed
+            | Caveat::Duplicates
+            | Caveat::EstimatesDiffer
+            | Caveat::ServerSilent
     )
 }
 

@@ -34,6 +34,7 @@ use crate::hash::Seed;
 use crate::kind::AlertKind;
 use crate::origin::Origins;
 use crate::policy::{Direction, Policy, SiteId};
+use crate::sampling::Sampling;
 use crate::summary::{CohortRecord, Contact, ContactStage, Distinct, EndReason, FlowTick, HostTick, Summary, Volume};
 use crate::time::{Tick, Timestamp};
 use crate::window::calendar::Calendar;
@@ -164,6 +165,8 @@ pub struct Engine {
     /// Where a source's autonomous system is looked up, if a table tells.
     origins: Option<Arc<Origins>>,
     sensor: SensorBlind,
+    /// Which part of the pairs of addresses is counted.
+    sampling: Sampling,
     families: Families,
     hosts: Hosts,
     /// Configured sites, each as the sum of its hosts.
@@ -236,6 +239,7 @@ impl Engine {
             flooded: sources::Flooded::default(),
             origins: None,
             sensor: SensorBlind::default(),
+            sampling: Sampling::WHOLE,
             families: Families::default(),
             hosts: Hosts::default(),
             sites: BTreeMap::new(),
@@ -271,6 +275,9 @@ impl Engine {
         self.judged_until = Some(tick);
         if capture.gap {
             self.restart(tick);
+        }
+        if capture.sampling != self.sampling {
+            self.resample(tick, capture.sampling);
         }
         self.sensor.observe(capture);
         self.note_lost_connections(tick, &summary.flows);
@@ -405,6 +412,17 @@ impl Engine {
         for watched in self.hosts.values_mut().chain(self.sites.values_mut().map(|site| &mut site.watched)) {
             watched.subject.restart(tick);
             watched.forget_behaviour();
+        }
+    }
+
+    /// Another part of the pairs of addresses is counted than before: what began then is not compared with what ends now.
+    fn resample(&mut self, tick: Tick, sampling: Sampling) {
+        let before = std::mem::replace(&mut self.sampling, sampling);
+        // Pairs that are cut leave as many, in expectation, to those that are left; those that are new were not counted.
+        let fewer = (sampling.part().recip() / before.part().recip()).min(1.0);
+        self.connections_known_at = Some(tick.plus(CONNECTIONS_TAKE));
+        for watched in self.hosts.values_mut().chain(self.sites.values_mut().map(|site| &mut site.watched)) {
+            watched.subject.resample(fewer);
         }
     }
 
@@ -696,6 +714,9 @@ impl Engine {
         self.quiet_ticks =
             if findings.iter().any(|f| f.ratio() >= 0.5) { 0 } else { self.quiet_ticks.saturating_add(1) };
         self.sum_minutes(&scores);
+        for finding in &mut findings {
+            finding.settings.extend(view.one_in());
+        }
         self.output.findings = self.fold(tick, findings);
         self.output.scores = scores
             .into_iter()
@@ -743,6 +764,7 @@ impl Engine {
             lines: self.lines,
             policy: Arc::clone(&self.policy),
             loss_share: self.sensor.loss_share(),
+            sampling: self.sensor.sparsest(),
             duplicate_share: self.data_segments.1 / self.data_segments.0.max(1.0),
             sampler_shift: summary.flows.sampler_shift,
             backlog: if self.settings.backlog > 0 { f64::from(self.settings.backlog) } else { 1_024.0 },

@@ -280,6 +280,8 @@ closed_set! {
         Unattributable = "unattributable",
         /// Handshakes are sampled.
         Sampled = "sampled",
+        /// More packets came than could be handled: a part of the pairs of addresses was counted and stands for all.
+        Shed = "shed",
         /// The senders are reflectors, asked in the target's name by somebody else.
         Reflectors = "reflectors",
         /// The crowd from abroad behaves like people.

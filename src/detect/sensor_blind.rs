@@ -9,6 +9,7 @@ use crate::capture::CaptureTick;
 use crate::detect::finding::{FigureName as F, Finding, Target};
 use crate::detect::view::figure;
 use crate::kind::{AlertKind, Severity, Verdict};
+use crate::sampling::Sampling;
 use crate::time::Timestamp;
 use crate::window::ring::Ring;
 
@@ -19,6 +20,9 @@ const BUSY_PER_SECOND: f64 = 100.0;
 /// Ticks without a frame: thirty seconds.
 const SILENT_TICKS: u64 = 120;
 
+/// Ticks for which windows hold what was counted: ten seconds.
+const WINDOW: u64 = 40;
+
 /// Frames seen and lost in the last ten seconds, and how long it has been silent.
 #[derive(Clone, Debug, Default)]
 pub struct SensorBlind {
@@ -27,6 +31,8 @@ pub struct SensorBlind {
     /// Busiest ten seconds of the last five minutes of traffic, in frames a second, fading.
     busy: f64,
     silent: u64,
+    /// The smallest part that was counted of late, and ticks since.
+    sparsest: (Sampling, u64),
 }
 
 impl SensorBlind {
@@ -34,6 +40,9 @@ impl SensorBlind {
     pub fn observe(&mut self, capture: &CaptureTick) {
         self.frames.push(capture.frames);
         self.lost.push(capture.lost);
+        let (sparsest, ago) = self.sparsest;
+        let holds = capture.sampling < sparsest && ago < WINDOW;
+        self.sparsest = if holds { (sparsest, ago + 1) } else { (capture.sampling, 0) };
         if capture.frames > 0 {
             self.silent = 0;
             // Fades with a half-life of about a minute of traffic, so that an evening is not measured by its morning.
@@ -48,6 +57,13 @@ impl SensorBlind {
     pub fn loss_share(&self) -> f64 {
         let (seen, lost) = (self.frames.sum() as f64, self.lost.sum() as f64);
         if lost > 0.0 { lost / (seen + lost) } else { 0.0 }
+    }
+
+    /// Returns the smallest part of the pairs of addresses that was counted in the last ten seconds. What is shed is chosen,
+    /// counted and corrected for, and so no loss: it does not blind.
+    #[must_use]
+    pub const fn sparsest(&self) -> Sampling {
+        self.sparsest.0
     }
 
     /// Judges the sensor.
@@ -87,7 +103,7 @@ impl SensorBlind {
 
     /// Forgets silence and loss, as after a gap.
     pub fn restart(&mut self) {
-        *self = Self { busy: self.busy, ..Self::default() };
+        *self = Self { busy: self.busy, sparsest: self.sparsest, ..Self::default() };
     }
 }
 
@@ -98,7 +114,7 @@ mod tests {
 
     fn run(sensor: &mut SensorBlind, ticks: u64, frames: u64, lost: u64) -> Option<Finding> {
         for n in 0..ticks {
-            sensor.observe(&CaptureTick { tick: Tick::new(n), frames, lost, gap: false });
+            sensor.observe(&CaptureTick { tick: Tick::new(n), frames, lost, ..CaptureTick::default() });
         }
         sensor.detect(Timestamp::from_secs(100))
     }
@@ -108,6 +124,21 @@ mod tests {
         assert!(run(&mut SensorBlind::default(), 40, 1_000, 40).is_none());
         assert!(run(&mut SensorBlind::default(), 40, 1_000, 60).is_some());
         assert!(run(&mut SensorBlind::default(), 39, 10, 1).is_none());
+    }
+
+    #[test]
+    fn what_is_shed_does_not_blind_and_is_remembered_for_ten_seconds() {
+        let (mut sensor, half) = (SensorBlind::default(), Sampling::WHOLE.sparser());
+        let mut take = |sampling| {
+            sensor.observe(&CaptureTick { frames: 1_000, sampling, ..CaptureTick::default() });
+            assert!(sensor.detect(Timestamp::from_secs(100)).is_none());
+            sensor.sparsest()
+        };
+        assert_eq!(take(half.sparser()), half.sparser());
+        assert!((0..40).all(|_| take(half) == half.sparser()));
+        assert_eq!(take(half), half);
+        assert!((0..40).all(|_| take(Sampling::WHOLE) == half));
+        assert_eq!(take(Sampling::WHOLE), Sampling::WHOLE);
     }
 
     #[test]

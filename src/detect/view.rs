@@ -9,6 +9,7 @@ use crate::detect::finding::{Caveat, Figure, FigureName, Finding, OriginShare, T
 use crate::kind::{AlertKind, Severity, Verdict};
 use crate::packet::Protocol;
 use crate::policy::Policy;
+use crate::sampling::Sampling;
 use crate::time::Tick;
 use crate::window::level::Phase;
 use crate::window::subject::{Sidedness, Subject};
@@ -24,6 +25,8 @@ pub struct View {
     pub policy: Arc<Policy>,
     /// Share of frames lost in the last ten seconds.
     pub loss_share: f64,
+    /// The smallest part of the pairs of addresses that was counted in the last ten seconds.
+    pub sampling: Sampling,
     /// Share of data segments that were seen twice.
     pub duplicate_share: f64,
     /// Largest sampling shift: handshakes stand for up to 2^shift.
@@ -84,7 +87,7 @@ impl View {
             spoofed: false,
             origins: Vec::new(),
             sources: Vec::new(),
-            caveats: self.caveats_of_capture(),
+            caveats: self.incomplete().chain(self.doubled()).collect(),
             settings: Vec::new(),
         }
     }
@@ -94,9 +97,7 @@ impl View {
         if subject.sidedness() == Sidedness::OneSided {
             caveats.push(Caveat::OneSided);
         }
-        if self.loss_share > 0.01 {
-            caveats.push(Caveat::CaptureLoss);
-        }
+        caveats.extend(self.incomplete());
         match subject.syns.phase() {
             Phase::Unarmed | Phase::Cold => caveats.push(Caveat::ColdStart),
             Phase::Level => caveats.push(Caveat::NoProfile),
@@ -106,20 +107,29 @@ impl View {
         if subject.syns.level().terms().times > 1.0 {
             caveats.push(Caveat::DeclaredEvent);
         }
-        if self.duplicate_share > 0.05 {
-            caveats.push(Caveat::Duplicates);
-        }
+        caveats.extend(self.doubled());
         if self.sampler_shift > 0 {
             caveats.push(Caveat::Sampled);
         }
         caveats
     }
 
-    /// What qualifies a finding whoever it is about.
-    fn caveats_of_capture(&self) -> Vec<Caveat> {
+    /// What qualifies a finding whoever it is about: not all was counted.
+    fn incomplete(&self) -> impl Iterator<Item = Caveat> + use<> {
         let lost = (self.loss_share > 0.01).then_some(Caveat::CaptureLoss);
-        let doubled = (self.duplicate_share > 0.05).then_some(Caveat::Duplicates);
-        lost.into_iter().chain(doubled).collect()
+        let shed = (!self.sampling.is_whole()).then_some(Caveat::Shed);
+        lost.into_iter().chain(shed)
+    }
+
+    /// Some was seen twice.
+    fn doubled(&self) -> Option<Caveat> {
+        (self.duplicate_share > 0.05).then_some(Caveat::Duplicates)
+    }
+
+    /// Names, among a finding's settings, how many pairs of addresses each counted one stood for, where not each was.
+    #[must_use]
+    pub fn one_in(&self) -> Option<(&'static str, f64)> {
+        (!self.sampling.is_whole()).then(|| ("sampled_one_in", f64::from(self.sampling.one_in())))
     }
 
     /// Tells whether an excess of connections over what is `usual`, a second, hurts. What is below the floor of rates (DETECTION
@@ -275,6 +285,7 @@ mod tests {
             lines: Lines::new(&Settings::default()),
             policy: Arc::default(),
             loss_share: 0.0,
+            sampling: Sampling::WHOLE,
             duplicate_share: 0.0,
             sampler_shift: 0,
             backlog: 1_024.0,

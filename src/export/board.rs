@@ -42,7 +42,7 @@ pub struct Status {
     pub processed: u64,
     /// Packets that could not be decoded, by reason; reasons that did not occur are absent.
     pub discarded: BTreeMap<&'static str, u64>,
-    /// Packets lost before Vigie saw them, by place.
+    /// Packets lost before Vigie saw them, and those an overloaded run sheds, by place.
     pub dropped: BTreeMap<&'static str, u64>,
     /// Bytes on the wire.
     pub bytes: u64,
@@ -76,7 +76,11 @@ impl Status {
             packets: books.packets,
             processed: books.processed,
             discarded: books.discarded.iter().map(|(reason, count)| (reason.name(), *count)).collect(),
-            dropped: BTreeMap::from([("kernel", books.dropped.kernel), ("interface", books.dropped.interface)]),
+            dropped: BTreeMap::from([
+                ("kernel", books.dropped.kernel),
+                ("interface", books.dropped.interface),
+                ("shed", books.shed),
+            ]),
             bytes: books.bytes,
             flows: 0,
             sites: sites.collect(),

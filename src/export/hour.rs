@@ -13,6 +13,7 @@ use crate::detect::minute::MinuteVerdict;
 use crate::detect::usual::SiteUsual;
 use crate::policy::{Policy, SiteId};
 use crate::report::live::{Column, Health, LiveSite, TimeLine, Visitors, Window};
+use crate::sampling::Sampling;
 use crate::summary::{FlowTick, HostTick, OriginTick, Summary, sketch};
 use crate::time::{TICKS_PER_SECOND, Tick, Timestamp};
 
@@ -79,13 +80,20 @@ pub struct Hour {
     sites: BTreeMap<Arc<str>, SiteHour>,
     sensed: [Sensed; 60],
     flows: FlowTick,
+    sampling: Sampling,
     /// The last second that is complete.
     now: Option<u64>,
 }
 
 impl Default for Hour {
     fn default() -> Self {
-        Self { sites: BTreeMap::new(), sensed: [Sensed::default(); 60], flows: FlowTick::default(), now: None }
+        Self {
+            sites: BTreeMap::new(),
+            sensed: [Sensed::default(); 60],
+            flows: FlowTick::default(),
+            sampling: Sampling::WHOLE,
+            now: None,
+        }
     }
 }
 
@@ -157,6 +165,7 @@ impl Hour {
             frames: sum(|sensed| sensed.frames),
             lost: sum(|sensed| sensed.lost),
             duplicates: sum(|sensed| sensed.repeated) as f64 / sum(|sensed| sensed.segments).max(1) as f64,
+            sampling: self.sampling,
             sampler_shift: self.flows.sampler_shift,
             flows: self.flows.active,
             ..Health::default()
@@ -185,6 +194,7 @@ impl Hour {
         sensed.segments += flows.data_segments;
         sensed.repeated += flows.repeated_segments;
         self.flows = *flows;
+        self.sampling = capture.sampling;
     }
 }
 
@@ -364,7 +374,7 @@ mod tests {
                 ..HostTick::default()
             };
             let summary = Summary { tick, hosts: vec![host], ..Summary::default() };
-            let capture = CaptureTick { tick, frames: 10, lost: 1, gap: false };
+            let capture = CaptureTick { tick, frames: 10, lost: 1, ..CaptureTick::default() };
             hour.observe(&policy, &summary, &capture, &[], &[]);
         }
     }

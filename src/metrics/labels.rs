@@ -64,6 +64,8 @@ closed_set! {
         Kernel = "kernel",
         /// In the interface or its driver.
         Interface = "interface",
+        /// In the program, after decoding: the share of the pairs of addresses that an overloaded run does not count.
+        Shed = "shed",
     }
 }
 

@@ -25,6 +25,7 @@ use crate::detect::engine::TickOutput;
 use crate::flow::EndReason;
 use crate::kind::{AlertKind, Severity};
 use crate::policy::{Policy, SiteId};
+use crate::sampling::Sampling;
 use crate::summary::{FlowTick, Summary};
 
 pub use labels::{
@@ -70,6 +71,7 @@ struct CaptureFamilies {
     packets: IntCounterVec,
     bytes: IntCounterVec,
     drops: IntCounterVec,
+    sampling: Gauge,
     processed: IntCounter,
     discarded: IntCounterVec,
     late: IntCounter,
@@ -194,6 +196,7 @@ impl Metrics {
         let lost = [
             (DropPlace::Kernel, total.dropped.kernel, before.dropped.kernel),
             (DropPlace::Interface, total.dropped.interface, before.dropped.interface),
+            (DropPlace::Shed, total.shed, before.shed),
         ];
         for (place, now, then) in lost {
             capture.drops.with_label_values(&[source, place.name()]).inc_by(new(now, then));
@@ -232,6 +235,11 @@ impl Metrics {
         if summary.tick.closes_period(PERIOD_TICKS) {
             feed.close_period();
         }
+    }
+
+    /// Says which part of the pairs of addresses is counted.
+    pub fn set_sampling(&self, sampling: Sampling) {
+        self.capture.sampling.set(sampling.part());
     }
 
     /// Says which countries are home, from now on; none while it is not known.
@@ -461,7 +469,7 @@ impl CaptureFamilies {
             bytes: register.counters("vigie_bytes_total", "Bytes on the wire of the packets seen.", &["source"], named),
             drops: register.counters(
                 "vigie_capture_drops_total",
-                "Packets lost before Vigie saw them, by place.",
+                "Packets that were not counted, by place: lost before Vigie saw them, or shed by an overloaded run.",
                 &["source", "where"],
                 named * DropPlace::ALL.len(),
             ),
@@ -471,6 +479,10 @@ impl CaptureFamilies {
                 "Packets that could not be decoded, by reason.",
                 &["reason"],
                 DropReason::ALL.len(),
+            ),
+            sampling: register.gauge(
+                "vigie_sampling_ratio",
+                "Part of the pairs of addresses that is counted: 1, or less in an overloaded run.",
             ),
             late: register.counter(
                 "vigie_packets_late_total",
@@ -492,6 +504,7 @@ impl CaptureFamilies {
                 "How far the last closed tick lies behind the clock it should keep up with.",
             ),
         };
+        families.sampling.set(1.0);
         for reason in DropReason::ALL {
             families.discarded.with_label_values(&[reason.name()]);
         }

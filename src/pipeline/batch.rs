@@ -3,6 +3,7 @@
 //! The number of batches is fixed when the run starts and each comes back to the input that filled it, so the pool is
 //! also the back-pressure: an input whose batches are all under way waits. Channels themselves are never the limit.
 
+use crate::sampling::Sampling;
 use crate::summary::Routed;
 use crate::time::Tick;
 
@@ -35,6 +36,8 @@ pub(super) enum Message {
         tick: Tick,
         /// The one that began.
         next: Tick,
+        /// Which part of the pairs of addresses this input gives from then on.
+        sampling: Sampling,
     },
     /// This input gives nothing more; its last tick was closed before.
     End {

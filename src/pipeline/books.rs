@@ -12,6 +12,7 @@ pub(super) struct Books {
     processed: u64,
     discarded: [u64; DropReason::ALL.len()],
     dropped: CaptureDrops,
+    shed: u64,
     bytes: u64,
     late: u64,
     clock_steps: u64,
@@ -38,6 +39,16 @@ impl Books {
             None => self.processed += 1,
             Some(reason) => self.discarded[reason as usize] += 1,
         }
+    }
+
+    /// Counts a frame that could be decoded and is not counted any further.
+    pub(super) fn shed(&mut self) {
+        self.shed += 1;
+    }
+
+    /// Returns how many frames the rings had no room for.
+    pub(super) const fn lost_in_ring(&self) -> u64 {
+        self.dropped.kernel
     }
 
     /// Counts a frame that is older than the tick it is counted in.
@@ -76,6 +87,7 @@ impl Books {
             processed: self.processed,
             discarded: discarded.map(|(reason, count)| (*reason, count)).collect(),
             dropped: self.dropped,
+            shed: self.shed,
             bytes: self.bytes,
             late: self.late,
             clock_steps: self.clock_steps,

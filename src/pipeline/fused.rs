@@ -54,8 +54,9 @@ impl Downstream for Fused<'_> {
         let mut count = self.station.close(closed.capture.tick);
         // A shard sorts what it counts, and this one is alone.
         count.flows.sort_unstable();
+        self.station.resample(closed.sampling);
         let feedback =
-            self.scorer.judge(&count.summary, &closed.capture, std::slice::from_ref(&closed.books), &count.flows);
+            self.scorer.judge(&mut count.summary, &closed.capture, std::slice::from_ref(&closed.books), &count.flows);
         self.station.recycle(count);
         self.decided.push_back(feedback);
         if (self.decided.len() as u64) < RULES_AFTER {

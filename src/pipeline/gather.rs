@@ -133,7 +133,7 @@ impl<'o> Gather<'o> {
             others.iter().for_each(|other| first.merge(other));
             first.sort();
             timed.next(Stage::Merge);
-            let feedback = self.scorer.judge(&first.summary, &capture, &self.books, &first.flows);
+            let feedback = self.scorer.judge(&mut first.summary, &capture, &self.books, &first.flows);
             self.tell(feedback);
         }
         for (shard, count) in self.shards.iter().zip(counts) {
@@ -154,6 +154,7 @@ impl<'o> Gather<'o> {
                 joined.frames += closed.capture.frames;
                 joined.lost += closed.capture.lost;
                 joined.gap |= closed.capture.gap;
+                joined.sampling = joined.sampling.max(closed.capture.sampling);
                 *books = closed.books;
             }
         }

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use super::batch::{Input, Message};
+use crate::sampling::Sampling;
 use crate::summary::Routed;
 use crate::time::{Tick, Timestamp};
 
@@ -16,8 +17,8 @@ pub(super) enum Step {
     Packet(Routed),
     /// Give the batch back: all of it was observed.
     Recycle(Input, Vec<Routed>),
-    /// Close the tick.
-    Close(Tick),
+    /// Close the tick; of what follows, the inputs give this part.
+    Close(Tick, Sampling),
     /// All inputs have ended.
     End,
     /// Nothing can be decided before the next message.
@@ -38,6 +39,8 @@ struct Lane {
     taken: usize,
     /// The tick it is in; `None` until its first message.
     tick: Option<Tick>,
+    /// Which part of the pairs it gives.
+    sampling: Sampling,
     ended: bool,
     /// It promised, when it ran out of batches, that all packets before this time were sent.
     promise: Timestamp,
@@ -130,12 +133,13 @@ impl Inbox {
     /// Ends the tick for every input that is in it.
     fn close(&mut self, tick: Tick) -> Step {
         for lane in self.lanes.iter_mut().filter(|lane| lane.is_in(tick)) {
-            if let Some(Message::Close { next, .. }) = lane.waiting.pop_front() {
-                lane.tick = Some(next);
+            if let Some(Message::Close { next, sampling, .. }) = lane.waiting.pop_front() {
+                (lane.tick, lane.sampling) = (Some(next), sampling);
             }
             lane.settle_end();
         }
-        Step::Close(tick)
+        let sparsest = self.lanes.iter().filter(|lane| !lane.ended).map(|lane| lane.sampling).max();
+        Step::Close(tick, sparsest.unwrap_or_default())
     }
 }
 
@@ -199,7 +203,7 @@ mod tests {
     }
 
     fn close(input: Input, tick: u64, next: u64) -> Message {
-        Message::Close { input, tick: Tick::new(tick), next: Tick::new(next) }
+        Message::Close { input, tick: Tick::new(tick), next: Tick::new(next), sampling: Sampling::WHOLE }
     }
 
     /// What the inbox decides until it waits, as text.
@@ -211,7 +215,7 @@ mod tests {
                     said.push(format!("{}@{}", routed.packet.sequence, routed.packet.timestamp.as_nanos() / 1_000_000));
                 }
                 Step::Recycle(_, batch) => assert!(batch.is_empty()),
-                Step::Close(tick) => said.push(format!("close {}", tick.number())),
+                Step::Close(tick, _) => said.push(format!("close {}", tick.number())),
                 Step::End => {
                     said.push("end".to_owned());
                     return said;
@@ -279,7 +283,9 @@ mod tests {
             Message::Packets { input, tick, batch } => {
                 Message::Packets { input: *input, tick: *tick, batch: batch.clone() }
             }
-            Message::Close { input, tick, next } => Message::Close { input: *input, tick: *tick, next: *next },
+            Message::Close { input, tick, next, sampling } => {
+                Message::Close { input: *input, tick: *tick, next: *next, sampling: *sampling }
+            }
             Message::End { input } => Message::End { input: *input },
         }
     }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::books::Books;
 use super::scorer::Feedback;
+use super::shedding::{Fared, Shedding};
 use super::timing::Timed;
 use crate::capture::{Accounting, CaptureTick};
 use crate::decode::decode;
@@ -15,6 +16,7 @@ use crate::evidence::Recorder;
 use crate::hash::Seed;
 use crate::metrics::{Metrics, Stage};
 use crate::packet::Packet;
+use crate::sampling::Sampling;
 use crate::source::clock::{CaptureClock, Opening, SILENCE_TICKS};
 use crate::source::{Frame, PacketSource, Progress, SourceError};
 use crate::time::{TICKS_PER_SECOND, Tick, Timestamp};
@@ -32,6 +34,8 @@ pub(super) struct ClosedTick {
     pub(super) books: Accounting,
     /// The tick that begins.
     pub(super) next: Tick,
+    /// Which part of the pairs of addresses is counted from then on.
+    pub(super) sampling: Sampling,
 }
 
 /// Whoever takes packets and closed ticks.
@@ -69,14 +73,19 @@ pub(super) struct Intake<D> {
     gap: bool,
     open: Option<Tick>,
     drops_read_in: Option<Tick>,
+    /// Lost in the ring when the strain was last reported.
+    lost_before: u64,
+    sampling: Sampling,
+    /// Decides about that.
+    shedding: Shedding,
     /// Keeps frames for alerts.
     recorder: Option<Recorder>,
     downstream: D,
 }
 
 impl<D: Downstream> Intake<D> {
-    /// Feeds `downstream`; a live input never skips silence, since its time moves by itself.
-    pub(super) fn new(downstream: D, seed: Seed, live: bool) -> Self {
+    /// Feeds `downstream`; a live input never skips silence, since its time moves by itself, and sheds what is too much.
+    pub(super) fn new(downstream: D, seed: Seed, live: bool, shedding: Shedding) -> Self {
         Self {
             clock: CaptureClock::default(),
             books: Books::default(),
@@ -86,6 +95,9 @@ impl<D: Downstream> Intake<D> {
             gap: false,
             open: None,
             drops_read_in: None,
+            lost_before: 0,
+            sampling: Sampling::WHOLE,
+            shedding,
             recorder: None,
             downstream,
         }
@@ -135,12 +147,16 @@ impl<D: Downstream> Intake<D> {
         }
         match decode(frame) {
             Ok(mut packet) => {
+                let hash = self.seed.pair(packet.source, packet.destination);
+                if !self.sampling.keeps(hash) {
+                    self.books.shed();
+                    return;
+                }
                 self.books.decoded(None);
                 packet.timestamp = placement.timestamp;
                 if let Some(recorder) = &mut self.recorder {
                     recorder.record(frame, &packet);
                 }
-                let hash = self.seed.pair(packet.source, packet.destination);
                 self.downstream.packet(placement.tick, hash, &packet);
             }
             Err(reason) => self.books.decoded(Some(reason)),
@@ -152,6 +168,7 @@ impl<D: Downstream> Intake<D> {
         if self.live && self.drops_read_in != self.open {
             self.drops_read_in = self.open;
             self.read_drops(source);
+            self.report_strain(source);
         }
         self.clock.advance(watermark);
         self.open_due();
@@ -180,9 +197,20 @@ impl<D: Downstream> Intake<D> {
             recorder.close(tick);
         }
         let (frames, lost) = self.books.close_tick();
-        let capture = CaptureTick { tick, frames, lost, gap: self.gap };
-        let feedback = self.downstream.close(ClosedTick { capture, books: self.books.accounting(), next });
+        let capture = CaptureTick { tick, frames, lost, gap: self.gap, sampling: self.sampling };
+        let sampling = self.shedding.level(next);
+        let feedback = self.downstream.close(ClosedTick { capture, books: self.books.accounting(), next, sampling });
         self.quiet = feedback.quiet;
+        self.sampling = sampling;
+    }
+
+    /// Reports how the last tick went, if the source can be pressed.
+    fn report_strain(&mut self, source: &mut dyn PacketSource) {
+        if let (Some(tick), Some(strain)) = (self.open, source.strain()) {
+            let lost = self.books.lost_in_ring();
+            let lost = lost > std::mem::replace(&mut self.lost_before, lost);
+            self.shedding.report(tick, Fared { strain, lost });
+        }
     }
 
     fn read_drops(&mut self, source: &mut dyn PacketSource) -> Option<SourceError> {

@@ -21,6 +21,7 @@ mod router;
 mod run;
 mod scorer;
 mod settings;
+mod shedding;
 mod station;
 mod threaded;
 mod timing;

@@ -115,11 +115,11 @@ impl Downstream for Router {
     fn close(&mut self, closed: ClosedTick) -> Feedback {
         self.show_queue();
         self.send_all();
-        let (tick, next) = (closed.capture.tick, closed.next);
+        let (tick, next, sampling) = (closed.capture.tick, closed.next, closed.sampling);
         // Before the shards learn of it, so that the scorer knows the capture when their counts arrive.
         let _ = self.links.scorer.send(ToScorer::Captured { input: self.input, closed });
         for shard in &self.links.shards {
-            let _ = shard.send(Message::Close { input: self.input, tick, next });
+            let _ = shard.send(Message::Close { input: self.input, tick, next, sampling });
         }
         self.closed += 1;
         match &self.links.feedback {

@@ -8,6 +8,7 @@ use super::intake::{Intake, IntakeEnd};
 use super::outlet::Outlet;
 use super::scorer::{Judged, Scorer};
 use super::settings::Settings;
+use super::shedding::Shedding;
 use super::station::Station;
 use super::threaded;
 use super::timing::show_memory;
@@ -101,7 +102,8 @@ fn fused(source: &mut Source<'_>, settings: &Settings, scorer: Scorer<'_>, stop:
         let station = Station::new(settings, 0, 1);
         show_memory(settings, [station.memory()]);
         let recorder = settings.evidence.as_ref().and_then(|recorders| recorders.take(0));
-        let intake = Intake::new(Fused::new(station, scorer), settings.shard.seed, settings.live).recording(recorder);
+        let fused = Fused::new(station, scorer);
+        let intake = Intake::new(fused, settings.shard.seed, settings.live, Shedding::new(1)).recording(recorder);
         let (end, fused) = intake.run(&mut *source.frames, stop, settings.metrics.as_ref());
         (end, fused.finish())
     };

@@ -104,11 +104,13 @@ impl<'o> Scorer<'o> {
     /// Judges a tick: `summary` merged over the shards and sorted, `flows` what ended in it.
     pub(super) fn judge(
         &mut self,
-        summary: &Summary,
+        summary: &mut Summary,
         capture: &CaptureTick,
         books: &[Accounting],
         flows: &[FlowRecord],
     ) -> Feedback {
+        summary.stand_for_all(capture.sampling);
+        let summary = &*summary;
         self.adopt_due();
         let revised = self.revise();
         self.now = summary.tick.end();

@@ -7,6 +7,7 @@ use crate::flow::FlowRecord;
 use crate::hash::PARTITIONS;
 use crate::packet::Packet;
 use crate::policy::Policy;
+use crate::sampling::Sampling;
 use crate::summary::{Memory, Routed, Shard, Summary};
 use crate::time::{Tick, Timestamp};
 
@@ -71,6 +72,12 @@ impl Station {
     /// Lets a policy rule from the next packet on.
     pub(super) fn adopt(&mut self, policy: Arc<Policy>) {
         self.shard.adopt(policy);
+    }
+
+    /// Counts only a part of the pairs of addresses from the next packet on, or more of them. Called at the boundary of a
+    /// tick.
+    pub(super) fn resample(&mut self, sampling: Sampling) {
+        self.shard.resample(sampling, self.now.tick());
     }
 
     /// Closes the tick.

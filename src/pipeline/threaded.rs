@@ -13,6 +13,7 @@ use super::intake::{Intake, IntakeEnd};
 use super::router::{self, Router};
 use super::scorer::{Feedback, Judged, Scorer};
 use super::settings::Settings;
+use super::shedding::Shedding;
 use super::station::{Station, TickCount};
 use super::timing::show_memory;
 use super::worker::{self, Worker};
@@ -110,7 +111,7 @@ pub(super) fn run(
     // From here on each end is held by one thread only, so that whoever ends is noticed.
     drop(wiring);
 
-    let failure = &*failure;
+    let (failure, shedding) = (&*failure, &Shedding::new(inputs));
     std::thread::scope(|scope| {
         let scorer = spawn(scope, failure, "scorer".to_owned(), move || gather.run());
         let workers: Vec<_> = workers
@@ -121,7 +122,7 @@ pub(super) fn run(
         let mut captures = sources.iter_mut().zip(routers).enumerate().map(|(input, (source, router))| {
             let name = format!("capture {}", source.name);
             let recorder = settings.evidence.as_ref().and_then(|recorders| recorders.take(input));
-            (name, move || capture(source, router, recorder, settings, stop))
+            (name, move || capture(source, router, recorder, shedding.clone(), settings, stop))
         });
         let first = captures.next();
         let others: Vec<_> = captures.map(|(name, work)| spawn(scope, failure, name, work)).collect();
@@ -143,10 +144,11 @@ fn capture(
     source: &mut Source<'_>,
     router: Router,
     recorder: Option<Recorder>,
+    shedding: Shedding,
     settings: &Settings,
     stop: &AtomicBool,
 ) -> IntakeEnd {
-    let intake = Intake::new(router, settings.shard.seed, settings.live).recording(recorder);
+    let intake = Intake::new(router, settings.shard.seed, settings.live, shedding).recording(recorder);
     let (end, router) = intake.run(&mut *source.frames, stop, settings.metrics.as_ref());
     router.finish();
     if let (true, Some(fault)) = (settings.live, &end.fault) {

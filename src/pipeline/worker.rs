@@ -13,6 +13,7 @@ use super::inbox::{Inbox, Step};
 use super::station::{Station, TickCount};
 use super::timing::Timed;
 use crate::metrics::{Metrics, Stage};
+use crate::sampling::Sampling;
 use crate::summary::{Memory, Routed};
 use crate::time::{Tick, Timestamp};
 
@@ -84,7 +85,7 @@ impl Worker {
                     batch.clear();
                     self.give_back(input, batch);
                 }
-                Message::Close { tick, .. } => self.close(tick),
+                Message::Close { tick, sampling, .. } => self.close(tick, sampling),
                 Message::End { .. } => return,
             }
         }
@@ -100,7 +101,7 @@ impl Worker {
                     self.station.observe(routed.hash, &routed.packet);
                 }
                 Step::Recycle(input, batch) => self.give_back(input, batch),
-                Step::Close(tick) => self.close(tick),
+                Step::Close(tick, sampling) => self.close(tick, sampling),
                 Step::End => return,
                 Step::Wait => {
                     if !self.receive(&mut inbox) {
@@ -135,12 +136,14 @@ impl Worker {
         let _ = self.links.spare[input].send(batch);
     }
 
-    fn close(&mut self, tick: Tick) {
+    /// Closes a tick; of what follows, the inputs give only a part.
+    fn close(&mut self, tick: Tick, sampling: Sampling) {
         self.adopt_due();
         while let Ok(count) = self.links.counts.try_recv() {
             self.station.recycle(count);
         }
         let count = self.station.close(tick);
+        self.station.resample(sampling);
         let _ = self.links.scorer.send(ToScorer::Counted { shard: self.shard, tick, count: Box::new(count) });
         self.closed += 1;
         self.fresh = true;

@@ -79,7 +79,12 @@ pub fn summary(report: &RunReport) -> Result<String, serde_json::Error> {
         packets: accounting.packets,
         processed: accounting.processed,
         discarded: accounting.discarded.iter().map(|(reason, count)| (reason.name(), *count)).collect(),
-        dropped: [("kernel", accounting.dropped.kernel), ("interface", accounting.dropped.interface)].into(),
+        dropped: [
+            ("kernel", accounting.dropped.kernel),
+            ("interface", accounting.dropped.interface),
+            ("shed", accounting.shed),
+        ]
+        .into(),
         bytes: accounting.bytes,
         flows: report.flows,
         start: report.start,

@@ -20,6 +20,7 @@ use crate::detect::minute::{MinuteKind, MinuteVerdict};
 use crate::kind::{AlertKind, Severity, Verdict, closed_set};
 use crate::report::layout::{date, second_of_day};
 use crate::report::page::{Escaped, Page, STYLE, filled};
+use crate::sampling::Sampling;
 use crate::time::Timestamp;
 
 /// The page's script, served beside it: it fetches the page each second and replaces what changed.
@@ -170,6 +171,8 @@ pub struct Health {
     pub lag: Option<Duration>,
     /// Share of the TCP data segments of the last minute that were seen twice.
     pub duplicates: f64,
+    /// Which part of the pairs of addresses is counted.
+    pub sampling: Sampling,
     /// Handshakes are followed at a rate of 1 in 2 to this power.
     pub sampler_shift: u32,
     /// Flows in the table.

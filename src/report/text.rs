@@ -82,7 +82,7 @@ impl Writer {
         let n = self.words.notation();
         let accounting = &report.accounting;
         let discarded: u64 = accounting.discarded.values().sum();
-        let dropped = accounting.dropped.kernel + accounting.dropped.interface;
+        let dropped = accounting.dropped.kernel + accounting.dropped.interface + accounting.shed;
         self.fact("Capture", &report.inputs.join(", "));
         if let (Some(start), Some(end)) = (report.start, report.end) {
             self.fact(
@@ -111,7 +111,8 @@ impl Writer {
         }
         if dropped > 0 {
             let (kernel, interface) = (n.whole(accounting.dropped.kernel), n.whole(accounting.dropped.interface));
-            self.fact("Dropped", &format!("kernel {kernel}, interface {interface}"));
+            let shed = n.whole(accounting.shed);
+            self.fact("Dropped", &format!("kernel {kernel}, interface {interface}, shed {shed}"));
         }
         let oddities = [(accounting.late, "late frames"), (accounting.clock_steps, "clock steps")];
         let oddities: Vec<_> = oddities

@@ -100,6 +100,7 @@ impl Keyed for HostTick {
     }
 
     fn join(&mut self, other: &Self) {
+        self.sampling = self.sampling.max(other.sampling);
         self.inbound += other.inbound;
         self.outbound += other.outbound;
         self.tcp_in += other.tcp_in;

@@ -8,6 +8,7 @@ use crate::address::Address;
 use crate::country::Country;
 use crate::packet::Protocol;
 use crate::policy::SiteId;
+use crate::sampling::Sampling;
 use crate::time::{Tick, Timestamp};
 
 mod candidates;
@@ -18,6 +19,7 @@ mod order;
 mod partition;
 mod places;
 mod probe;
+mod scale;
 mod shard;
 mod sites;
 pub mod sketch;
@@ -94,6 +96,8 @@ pub struct ConnectionTick {
 pub struct HostTick {
     /// The protected host.
     pub address: Address,
+    /// Of which part of the pairs of addresses this was counted; then it stands for all ([`Summary::stand_for_all`]).
+    pub sampling: Sampling,
     /// To it from outside.
     pub inbound: Volume,
     /// From it to the outside.

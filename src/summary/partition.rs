@@ -8,6 +8,7 @@ mod connections;
 mod ending;
 mod established;
 mod probes;
+mod sampled;
 mod strays;
 mod unproven;
 
@@ -28,6 +29,7 @@ use crate::hash::{Seed, mix};
 use crate::origin::Origins;
 use crate::packet::{Packet, TcpFlags};
 use crate::policy::{Direction, Policy};
+use crate::sampling::Sampling;
 use crate::summary::candidates::HeavyDestinations;
 use crate::summary::contacts::ContactSamplers;
 use crate::summary::hosts::HostBook;
@@ -50,6 +52,10 @@ pub(crate) struct Context<'a> {
     pub(crate) hosts: &'a mut HostBook,
     pub(crate) sites: &'a mut SiteBook,
     pub(crate) counts: &'a mut FlowTick,
+    /// Which part of the pairs of addresses is given.
+    pub(crate) sampling: Sampling,
+    /// Which part was given in the last minute, where that was less.
+    pub(crate) lately: Sampling,
 }
 
 /// Flows that ended between two ticks and wait for the next: no more than this, so that nothing grows under attack. What

@@ -10,6 +10,7 @@ use crate::hash::{PARTITIONS, Seed, partition};
 use crate::origin::Origins;
 use crate::packet::Packet;
 use crate::policy::Policy;
+use crate::sampling::Sampling;
 use crate::summary::hosts::HostBook;
 use crate::summary::order::{MOST_TOGETHER, Order};
 use crate::summary::partition::{Context, Partition};
@@ -84,6 +85,9 @@ const ELSEWHERE: u8 = u8::MAX;
 /// A leap of time after which every deadline is looked at: an hour, less than deadlines can tell apart.
 const LEAP_TICKS: u64 = 3_600 * TICKS_PER_SECOND;
 
+/// Ticks for which connections that were shed may still be under way: a minute.
+const UNSEEN_FOR: u64 = 60 * TICKS_PER_SECOND;
+
 /// The state of some partitions.
 #[derive(Debug)]
 pub struct Shard {
@@ -100,6 +104,9 @@ pub struct Shard {
     sites: SiteBook,
     counts: FlowTick,
     closed: Option<Tick>,
+    sampling: Sampling,
+    /// What was counted until lately, when that was less, and until when that matters.
+    lately: (Sampling, Tick),
 }
 
 impl Shard {
@@ -133,6 +140,8 @@ impl Shard {
             sites,
             counts: FlowTick::default(),
             closed: None,
+            sampling: Sampling::WHOLE,
+            lately: (Sampling::WHOLE, Tick::default()),
         }
     }
 
@@ -187,6 +196,24 @@ impl Shard {
         self.epoch = self.epoch.wrapping_add(1);
     }
 
+    /// Takes that of the packets after tick `now` only those of a part of the pairs of addresses are given, or of a larger
+    /// part than before. Called at the boundary of a tick, in the same one in every shard.
+    ///
+    /// Where less is given, conversations that are cut leave without an outcome. Where more is given, TCP connections that
+    /// were under way unseen are not taken for new ones, for a minute. Either way the handshakes and first contacts under way
+    /// are forgotten: what comes back is not to be compared with what was sent when something else was counted.
+    pub fn resample(&mut self, sampling: Sampling, now: Tick) {
+        let before = std::mem::replace(&mut self.sampling, sampling);
+        if before == sampling {
+            return;
+        }
+        self.lately = (before.max(sampling), now.plus(UNSEEN_FOR));
+        let (partitions, mut context) = self.split();
+        for partition in partitions {
+            partition.resample(&mut context, now);
+        }
+    }
+
     /// Ends a tick: fills `summary` with what was counted, reusing its buffers, and hands out the flows that ended. Then
     /// counts begin anew.
     ///
@@ -207,6 +234,9 @@ impl Shard {
         self.hosts.close(&mut summary.hosts);
         self.sites.close(tick, &mut summary.sites, &mut summary.origins);
         self.period = source_period(tick.next());
+        if tick >= self.lately.1 || set_back {
+            self.lately.0 = self.sampling;
+        }
         summary.flows = std::mem::take(&mut self.counts);
         summary.sort();
     }
@@ -230,6 +260,8 @@ impl Shard {
             hosts: &mut self.hosts,
             sites: &mut self.sites,
             counts: &mut self.counts,
+            sampling: self.sampling,
+            lately: self.lately.0,
         };
         (&mut self.partitions, context)
     }

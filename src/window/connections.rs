@@ -3,7 +3,7 @@
 //! Shards report what began and what ended; the gauges here are the sums. Each share is tested against its own usual
 //! value, since browsers open sockets that they may never use and phones stop reading when a video is paused: never zero.
 
-use crate::summary::ConnectionTick;
+use crate::summary::HostTick;
 use crate::time::Tick;
 use crate::window::level::Level;
 use crate::window::ring::Ring;
@@ -31,9 +31,12 @@ pub struct Held {
 }
 
 impl Held {
-    fn observe(&mut self, tick: Tick, began: u32, ended: u32, open: f64, envelope: Option<f64>, cap: f64) {
+    fn turn(&mut self, began: u32, ended: u32) {
         self.now = (self.now + f64::from(began) - f64::from(ended)).max(0.0);
-        self.share.observe(tick, self.now.min(open), open, 1.0, envelope, cap);
+    }
+
+    fn test(&mut self, tick: Tick, open: f64, raw: f64, envelope: Option<f64>, cap: f64) {
+        self.share.observe(tick, self.now.min(open), open, raw, envelope, cap);
     }
 
     fn learn(&mut self, weight: f64) {
@@ -73,20 +76,30 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// Takes one tick. `verified` began in it, at `rate` a second of late; nothing is tested before it is `armed`.
-    pub fn observe(&mut self, tick: Tick, host: &ConnectionTick, verified: u32, rate: f64, armed: bool, cap: f64) {
+    /// Takes one tick. Connections began at `rate` a second of late; nothing is tested before it is `armed`.
+    pub fn observe(&mut self, tick: Tick, host: &HostTick, rate: f64, armed: bool, cap: f64) {
+        let (verified, raw, host) = (host.verified, host.sampling.part(), &host.connections);
         self.open = (self.open + f64::from(verified) - f64::from(host.ended)).max(0.0);
         self.peak_rate = (self.peak_rate * PEAK_KEEPS).max(rate);
         let open = self.open;
         let line = |share: &ShareSeries, margin| armed.then(|| at_most(share, margin));
         let envelope = line(&self.waiting.share, WAITING_MARGIN);
-        self.waiting.observe(tick, host.waiting_began, host.waiting_ended, open, envelope, cap);
+        self.waiting.turn(host.waiting_began, host.waiting_ended);
+        self.waiting.test(tick, open, raw, envelope, cap);
         let envelope = line(&self.blocked.share, BLOCKED_MARGIN);
-        self.blocked.observe(tick, host.blocked_began, host.blocked_ended, open, envelope, cap);
+        self.blocked.turn(host.blocked_began, host.blocked_ended);
+        self.blocked.test(tick, open, raw, envelope, cap);
         let envelope = line(&self.empty, EMPTY_MARGIN);
-        self.empty.observe(tick, f64::from(host.empty), f64::from(host.ripe), 1.0, envelope, cap);
+        self.empty.observe(tick, f64::from(host.empty), f64::from(host.ripe), raw, envelope, cap);
         self.ripe_window.push(u64::from(host.ripe));
         self.empty_window.push(u64::from(host.empty));
+    }
+
+    /// Takes that the open connections known of stand for fewer than before: for this part, 0 to 1.
+    pub fn scale(&mut self, fewer: f64) {
+        for gauge in [&mut self.open, &mut self.waiting.now, &mut self.blocked.now] {
+            *gauge *= fewer;
+        }
     }
 
     /// Learns from the last ten seconds with a weight of 0 to 1.
@@ -152,11 +165,13 @@ fn at_most(share: &ShareSeries, margin: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::summary::ConnectionTick;
     use crate::window::cusum::STEP_CAP;
 
     fn run(connections: &mut Connections, ticks: std::ops::Range<u64>, tick: ConnectionTick, verified: u32) {
+        let host = HostTick { verified, connections: tick, ..HostTick::default() };
         for n in ticks {
-            connections.observe(Tick::new(n), &tick, verified, f64::from(verified) * 4.0, true, STEP_CAP);
+            connections.observe(Tick::new(n), &host, f64::from(verified) * 4.0, true, STEP_CAP);
             if Tick::new(n).closes_period(40) {
                 connections.learn(1.0);
             }

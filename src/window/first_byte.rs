@@ -38,8 +38,8 @@ pub struct FirstByte {
 }
 
 impl FirstByte {
-    /// Takes the waits that ended in a tick.
-    pub fn observe(&mut self, tick: Tick, waits: &[u32; CLASSES], cap: f64) {
+    /// Takes the waits that ended in a tick, of which a part `raw` was really counted.
+    pub fn observe(&mut self, tick: Tick, waits: &[u32; CLASSES], raw: f64, cap: f64) {
         self.now.iter_mut().zip(waits).for_each(|(total, count)| *total += u64::from(*count));
         let Some(usual) = median(&self.usual) else { return };
         let from = (usual + ABOVE).max(LATE_FROM).min(CLASSES);
@@ -48,7 +48,7 @@ impl FirstByte {
         self.late.push(late);
         self.all.push(all);
         let at_most = self.share.level().envelope(LATE_FLOOR).max(LATE_FLOOR);
-        self.share.observe(tick, late as f64, all as f64, 1.0, Some(at_most), cap);
+        self.share.observe(tick, late as f64, all as f64, raw, Some(at_most), cap);
     }
 
     /// Learns from the last ten seconds with a weight of 0 to 1.
@@ -129,7 +129,7 @@ mod tests {
         for n in ticks {
             let mut counts = [0; CLASSES];
             counts[class] = 10;
-            waits.observe(Tick::new(n), &counts, STEP_CAP);
+            waits.observe(Tick::new(n), &counts, 1.0, STEP_CAP);
             if Tick::new(n).closes_period(40) {
                 waits.learn(if waits.evidence().0 > 3.0 { 0.0 } else { 1.0 });
             }

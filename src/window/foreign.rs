@@ -58,6 +58,8 @@ pub struct Foreign {
     /// How connections from home and from abroad rose.
     rise_home: Rise,
     rise_abroad: Rise,
+    /// The least part that was really counted in the last ten seconds, and when.
+    counted: Option<(f64, Tick)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -81,11 +83,13 @@ pub struct CountrySurge {
 }
 
 impl Foreign {
-    /// Takes one tick's verified connections by country. `is_home` tells domestic countries; unknown space is neither.
+    /// Takes one tick's verified connections by country (weighted), of which a fraction `raw` was really counted. `is_home`
+    /// tells domestic countries; unknown space is neither.
     pub fn observe(
         &mut self,
         tick: Tick,
         verified_from: &[(Country, u32)],
+        raw: f64,
         is_home: impl Fn(Country) -> bool,
         cap: f64,
     ) {
@@ -99,14 +103,15 @@ impl Foreign {
         }
         for (country, window) in &mut self.countries {
             let count = verified_from.iter().find(|(other, _)| other == country).map_or(0, |(_, count)| *count);
-            window.rate.observe(tick, u64::from(count), COUNTRY_FLOOR, cap);
+            window.rate.observe(tick, u64::from(count), raw, COUNTRY_FLOOR, cap);
         }
-        self.home.observe(tick, home, COUNTRY_FLOOR, cap);
+        self.count_part(tick, raw);
+        self.home.observe(tick, home, raw, COUNTRY_FLOOR, cap);
         // Robots at home must not make those from abroad look fewer.
         let people = home as f64 * (1.0 - self.home_robots / self.home.sum().max(1.0)).clamp(0.0, 1.0);
         let all = people + abroad as f64;
-        self.abroad.observe(tick, abroad as f64, all, 1.0, COUNTRY_FLOOR, cap);
-        self.far.observe(tick, far as f64, all, 1.0, COUNTRY_FLOOR, cap);
+        self.abroad.observe(tick, abroad as f64, all, raw, COUNTRY_FLOOR, cap);
+        self.far.observe(tick, far as f64, all, raw, COUNTRY_FLOOR, cap);
         self.rise_home.observe(tick, home);
         self.rise_abroad.observe(tick, abroad);
     }
@@ -119,6 +124,11 @@ impl Foreign {
         let raw = if abroad.all > 0.0 { abroad.seen / abroad.all } else { 1.0 };
         let envelope = self.strangers.level().is_armed().then(|| self.strangers.level().envelope(0.1));
         self.strangers.observe(tick, abroad.new, abroad.all, raw, envelope, cap);
+    }
+
+    fn count_part(&mut self, tick: Tick, raw: f64) {
+        let stays = |(least, at): &(f64, Tick)| *least < raw && tick.since(*at) < crate::window::series::WINDOW as u64;
+        self.counted = Some(self.counted.filter(stays).unwrap_or((raw, tick)));
     }
 
     /// Sets the countries that are near, as configured.
@@ -193,7 +203,7 @@ impl Foreign {
     #[must_use]
     pub fn countries(&self) -> Vec<CountrySurge> {
         let growth = self.home_growth();
-        let armed = self.abroad.rate.usual().is_some();
+        let (armed, raw) = (self.abroad.rate.usual().is_some(), self.counted.map_or(1.0, |(raw, _)| raw));
         let mut surges: Vec<CountrySurge> = self
             .countries
             .iter()
@@ -207,7 +217,7 @@ impl Foreign {
                 let expected = usual * growth;
                 let variance = window.growth_variance(usual, growth);
                 let shape = 1.0 / (2.0 / window.shape(usual) + variance);
-                let tail = negative_binomial::evidence(observed, expected.max(1.0), shape);
+                let tail = negative_binomial::evidence(observed * raw, (expected * raw).max(1.0), shape);
                 let tau = window.rate.sigma().max(LEAST_TAU).hypot(variance.sqrt());
                 let decades = tail.max(share_shift(observed, expected, self.home.sum(), tau));
                 CountrySurge { country: *country, observed, expected, decades }
@@ -309,7 +319,7 @@ mod tests {
     fn run(foreign: &mut Foreign, from: u64, ticks: u64, home: u32, nl: u32, de: u32, learn: bool) {
         for n in from..from + ticks {
             let counts = [(country("FR"), home), (country("DE"), de), (country("NL"), nl)];
-            foreign.observe(Tick::new(n), &counts, |c| c == country("FR"), STEP_CAP);
+            foreign.observe(Tick::new(n), &counts, 1.0, |c| c == country("FR"), STEP_CAP);
             if learn && Tick::new(n).closes_period(40) {
                 foreign.home.learn(1.0);
                 foreign.abroad.rate.learn(1.0);
@@ -377,7 +387,7 @@ mod tests {
             let mut counts = vec![(country("FR"), 100)];
             counts.extend(["BE", "DE", "ES", "IT", "CH", "PT", "GB", "US"].map(|code| (country(code), 2)));
             counts.extend((far > 0).then(|| (country("VN"), far)));
-            foreign.observe(Tick::new(n), &counts, |c| c == country("FR"), STEP_CAP);
+            foreign.observe(Tick::new(n), &counts, 1.0, |c| c == country("FR"), STEP_CAP);
         };
         for n in 0..1_600 {
             step(&mut foreign, n, 0);
@@ -395,7 +405,7 @@ mod tests {
     #[test]
     fn unknown_space_is_never_foreign() {
         let mut foreign = Foreign::default();
-        foreign.observe(Tick::new(1), &[(Country::UNKNOWN, 1_000)], |_| false, STEP_CAP);
+        foreign.observe(Tick::new(1), &[(Country::UNKNOWN, 1_000)], 1.0, |_| false, STEP_CAP);
         assert_eq!(foreign.abroad.rate.sum(), 0.0);
     }
 }

@@ -53,7 +53,7 @@ impl Quic {
         }
         let (part, whole) = (unfinished / SPAN as f64, answered / SPAN as f64);
         let usual = self.unfinished.level().envelope(STOPPING_AT_FIRST);
-        self.unfinished.observe(tick, part, whole, 1.0, Some(usual), STEP_CAP);
+        self.unfinished.observe(tick, part, whole, host.sampling.part(), Some(usual), STEP_CAP);
     }
 
     /// Returns how many of the answered clients of the `span` ticks that ended half a second ago did not go on, and how

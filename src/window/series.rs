@@ -23,25 +23,28 @@ pub struct RateSeries {
 }
 
 impl RateSeries {
-    /// Takes one tick's count; `floor` is the smallest excess that matters, in events a second, and `cap` the largest
-    /// evidence of this tick in nats.
-    pub fn observe(&mut self, tick: Tick, count: u64, floor: f64, cap: f64) {
+    /// Takes one tick's count (weighted), of which a fraction `raw` was really counted; `floor` is the smallest excess that
+    /// matters, in events a second, and `cap` the largest evidence of this tick in nats.
+    ///
+    /// A count of n that stands for n / raw is tested as what it is: n, against the same part of the envelope.
+    pub fn observe(&mut self, tick: Tick, count: u64, raw: f64, floor: f64, cap: f64) {
         self.window.push(count);
         if count == 0 && self.bank.is_at_rest() {
             if self.level.has_envelope() {
                 self.bank.rest(tick);
             }
         } else if let Some(envelope) = self.level.envelope(floor) {
-            self.bank.observe_count(tick, count as f64, envelope / TICKS_PER_SECOND as f64, cap);
+            self.bank.observe_count(tick, count as f64 * raw, envelope * raw / TICKS_PER_SECOND as f64, cap);
         }
     }
 
-    /// Takes one tick's count of which only `tested` is held against the envelope, or against `cold` events a second
+    /// Takes one tick's count, and the part of it that is held against the envelope, or against `cold` events a second
     /// while no level is known.
-    pub fn observe_part(&mut self, tick: Tick, count: u64, tested: u64, floor: f64, cold: f64, cap: f64) {
+    pub fn observe_part(&mut self, tick: Tick, counts: [u64; 2], raw: f64, floor: f64, cold: f64, cap: f64) {
+        let [count, tested] = counts;
         self.window.push(count);
         let envelope = self.level.envelope(floor).unwrap_or(cold);
-        self.bank.observe_count(tick, tested as f64, envelope / TICKS_PER_SECOND as f64, cap);
+        self.bank.observe_count(tick, tested as f64 * raw, envelope * raw / TICKS_PER_SECOND as f64, cap);
     }
 
     /// Learns from the window, once it is full, with a weight of 0 to 1.
@@ -248,12 +251,26 @@ mod tests {
     use crate::window::cusum::STEP_CAP;
 
     #[test]
+    fn a_count_that_stands_for_more_is_tested_as_what_was_counted() {
+        let run = |count, raw, mean: f64| {
+            let mut series = RateSeries::default();
+            (0..60).for_each(|_| series.learn_rate(mean));
+            (1..=4).for_each(|n| series.observe(Tick::new(n), count, raw, 0.0, f64::INFINITY));
+            (series.bank.nats(), series.per_second())
+        };
+        let (all, rate) = run(160, 1.0, 400.0);
+        let (part, same_rate) = run(160, 0.25, 400.0);
+        assert_eq!(rate, same_rate, "the rate is that of all");
+        assert!(part > 0.0 && part < 0.35 * all, "and the evidence that of a quarter: {part} of {all}");
+    }
+
+    #[test]
     fn a_rate_is_that_of_what_there_is_of_the_window() {
         let mut series = RateSeries::default();
-        series.observe(Tick::new(1), 25, 20.0, STEP_CAP);
+        series.observe(Tick::new(1), 25, 1.0, 20.0, STEP_CAP);
         assert_eq!(series.per_second(), 100.0);
         for n in 2..60 {
-            series.observe(Tick::new(n), 50, 20.0, STEP_CAP);
+            series.observe(Tick::new(n), 50, 1.0, 20.0, STEP_CAP);
         }
         assert_eq!(series.per_second(), 200.0);
         assert_eq!(series.decades(), 0.0);
@@ -263,14 +280,14 @@ mod tests {
     fn a_surge_over_a_learned_level_is_evidence() {
         let mut series = RateSeries::default();
         for n in 0..40 * 20 {
-            series.observe(Tick::new(n), 25, 20.0, STEP_CAP);
+            series.observe(Tick::new(n), 25, 1.0, 20.0, STEP_CAP);
             if Tick::new(n).closes_period(40) {
                 series.learn(1.0);
             }
         }
         assert_eq!(series.decades(), 0.0);
         for n in 800..808 {
-            series.observe(Tick::new(n), 75, 20.0, STEP_CAP);
+            series.observe(Tick::new(n), 75, 1.0, 20.0, STEP_CAP);
         }
         assert!(series.decades() > 9.0, "{}", series.decades());
         assert_eq!(series.onset(), Tick::new(800));

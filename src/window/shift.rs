@@ -19,7 +19,7 @@ impl Shift {
     /// Takes one tick's `part` of `whole` (weighted), of which a fraction `raw` was really counted; `floor` and `cap` as
     /// for [`RateSeries::observe`].
     pub fn observe(&mut self, tick: Tick, part: f64, whole: f64, raw: f64, floor: f64, cap: f64) {
-        self.rate.observe(tick, super::whole(part), floor, cap);
+        self.rate.observe(tick, super::whole(part), raw, floor, cap);
         if whole <= 0.0 {
             // Nothing to take a share of, and nothing is tested.
             self.share.observe(tick, part, whole, raw, None, cap);

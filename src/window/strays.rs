@@ -92,7 +92,8 @@ pub struct StrayWindow {
 }
 
 impl StrayWindow {
-    fn observe(&mut self, tick: Tick, family: Family, rows: &[&Stray], tested: u64, whole: u64) {
+    fn observe(&mut self, tick: Tick, family: Family, rows: &[&Stray], tested: u64, host: &HostTick) {
+        let (whole, raw) = (whole_of(family, host), host.sampling.part());
         let packets: u64 = rows.iter().map(|row| row.volume.packets).sum();
         let mut sources = Distinct::default();
         self.kinds.iter_mut().for_each(|(_, packets)| *packets *= 0.84);
@@ -109,10 +110,10 @@ impl StrayWindow {
         let cold = self.calm.map_or(floor, |(rate, _)| 1.5 * rate + floor);
         let large = tested as f64 * 4.0 >= 4.0 * self.packets.envelope(floor).unwrap_or(cold);
         let cap = if large && sources.estimate() >= 10.0 { STEP_CAP_CORROBORATED } else { STEP_CAP };
-        self.packets.observe_part(tick, packets, tested, floor, cold, cap);
-        self.judge_sources();
+        self.packets.observe_part(tick, [packets, tested], raw, floor, cold, cap);
+        self.judge_sources(raw);
         let usual = self.usual_share_at_most(family);
-        self.share.observe(tick, tested as f64, whole.max(tested) as f64, 1.0, Some(usual), cap);
+        self.share.observe(tick, tested as f64, whole.max(tested) as f64, raw, Some(usual), cap);
     }
 
     fn count_kind(&mut self, row: &Stray) {
@@ -210,11 +211,11 @@ impl StrayWindow {
     }
 
     /// Judges that by the newest tick and, as far as sources can be told apart, by the last second; a tick with few packets
-    /// changes nothing.
-    fn judge_sources(&mut self) {
+    /// changes nothing. Sources are those of the packets that were really counted, a fraction `raw`.
+    fn judge_sources(&mut self, raw: f64) {
         const FEWEST: f64 = 50.0;
         const MOST: f64 = 4_000.0;
-        let (tick, second) = (self.packets.recent(1), self.packets.recent(SOURCE_TICKS));
+        let (tick, second) = (self.packets.recent(1) * raw, self.packets.recent(SOURCE_TICKS) * raw);
         if (FEWEST..=MOST).contains(&tick) {
             self.forged = self.sources[0].estimate() >= 0.8 * tick
                 && (second > MOST || self.sources().estimate() >= 0.8 * second);
@@ -262,10 +263,10 @@ impl Strays {
             if rows.is_empty() && self.windows[place].is_none() {
                 continue;
             }
-            let (tested, whole) = (self.tested(host, &rows), whole_of(family, host));
+            let tested = self.tested(host, &rows);
             let learned = self.learned;
             let window = self.windows[place].get_or_insert_with(|| silent_until_now(tick, learned));
-            window.observe(tick, family, &rows, tested, whole);
+            window.observe(tick, family, &rows, tested, host);
         }
     }
 

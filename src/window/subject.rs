@@ -194,20 +194,22 @@ impl Subject {
         self.cohorts.push(&host.cohort);
         self.records.roll();
         self.spread.roll(tick);
+        let raw = host.sampling.part();
         let first_syns = self.first_syns(&host.cohort, host.syn, refused);
-        self.syns.observe(tick, first_syns, RATE_FLOOR, STEP_CAP);
+        self.syns.observe(tick, first_syns, raw, RATE_FLOOR, STEP_CAP);
         let cap = self.step_cap();
-        self.verified.observe(tick, u64::from(host.verified), VERIFIED_FLOOR, cap);
+        self.verified.observe(tick, u64::from(host.verified), raw, VERIFIED_FLOOR, cap);
         self.rise.observe(tick, u64::from(host.verified));
         if let Some(envelope) = self.verified.narrow_envelope(VERIFIED_FLOOR) {
-            self.crowd.observe_count(tick, f64::from(host.verified), envelope / TICKS_PER_SECOND as f64, cap);
+            let envelope = envelope / TICKS_PER_SECOND as f64;
+            self.crowd.observe_count(tick, f64::from(host.verified) * raw, envelope * raw, cap);
         }
-        self.served.observe(tick, u64::from(host.served), RATE_FLOOR, cap);
-        self.packets.observe(tick, host.inbound.packets, RATE_FLOOR, cap);
-        self.observe_shares(tick, cap);
-        self.foreign.observe(tick, &host.verified_from, is_home, STEP_CAP);
+        self.served.observe(tick, u64::from(host.served), raw, RATE_FLOOR, cap);
+        self.packets.observe(tick, host.inbound.packets, raw, RATE_FLOOR, cap);
+        self.observe_shares(tick, raw, cap);
+        self.foreign.observe(tick, &host.verified_from, raw, is_home, STEP_CAP);
         let (rate, armed) = (self.verified.recent_per_second(8), self.syns.phase() > Phase::Unarmed);
-        self.connections.observe(tick, &host.connections, host.verified, rate, armed, STEP_CAP);
+        self.connections.observe(tick, host, rate, armed, STEP_CAP);
         self.clients.roll(tick, self.alarm_ratio < 1.0);
         let (abroad, home) = (self.abroad.sources.arrivals(), self.domestic.sources.arrivals());
         self.foreign.observe_arrivals(tick, abroad, home, STEP_CAP);
@@ -215,12 +217,12 @@ impl Subject {
         self.quic_finished.push(u64::from(host.quic.finished));
         self.conversations = self.conversations.saturating_add(u64::from(host.two_sided));
         self.client_data = self.client_data.saturating_add(u64::from(host.client_data));
-        self.first_byte.observe(tick, &host.first_byte, cap);
+        self.first_byte.observe(tick, &host.first_byte, raw, cap);
         host.syn_ports.iter().filter(|(port, _)| *port != 0).for_each(|(port, n)| self.ports.add(*port, u64::from(*n)));
         self.ports.fade();
     }
 
-    fn observe_shares(&mut self, tick: Tick, cap: f64) {
+    fn observe_shares(&mut self, tick: Tick, raw: f64, cap: f64) {
         let client = self.cohorts.client_side(self.cohorts.deadline(), 1);
         let usual = self.unfinished.level().envelope(SHARE_FLOOR);
         self.unfinished.observe(tick, client.unfinished(), client.answered, client.raw, Some(usual), cap);
@@ -232,9 +234,9 @@ impl Subject {
         let (abandoned, all) = self.cohorts.abandoned(self.cohorts.deadline(), 1);
         let usual = self.abandoned.level().envelope(ABANDONED_FLOOR);
         self.abandoned.observe(tick, abandoned, all, client.raw, Some(usual), cap);
-        let (refused, opened, raw) = self.records.refused_at_closed(1);
+        let (refused, opened, part) = self.records.refused_at_closed(1);
         let usual = self.refused.level().envelope(SHARE_FLOOR);
-        self.refused.observe(tick, refused, opened, raw, Some(usual), cap);
+        self.refused.observe(tick, refused, opened, part, Some(usual), cap);
         let server = self.cohorts.server_side(1);
         let usual = self.unanswered.level().envelope(SHARE_FLOOR);
         self.unanswered.observe(tick, server.opened - server.answered, server.opened, server.raw, Some(usual), cap);
@@ -242,7 +244,7 @@ impl Subject {
         let usual = self.turned_away.level().envelope(SHARE_FLOOR);
         self.turned_away.observe(tick, away.min(finished), finished, server.raw, Some(usual), cap);
         let (silent, closed) = self.records.silent_new_now();
-        self.silent.observe(tick, silent, closed, 1.0, Some(self.silent_envelope()), cap);
+        self.silent.observe(tick, silent, closed, raw, Some(self.silent_envelope()), cap);
     }
 
     /// What share of new sources may fall silent before forging is the better explanation: twice that of known sources
@@ -349,6 +351,15 @@ impl Subject {
     #[must_use]
     pub fn half_open_count(&self) -> f64 {
         self.half_open.sum() as f64
+    }
+
+    /// Takes that from now on another part of the pairs of addresses is counted, which makes what is known of open
+    /// connections stand for `fewer` of them, 0 to 1. Handshakes under way were forgotten: they are not held against what
+    /// comes.
+    pub fn resample(&mut self, fewer: f64) {
+        self.cohorts.clear();
+        self.records.clear();
+        self.connections.scale(fewer);
     }
 
     /// Restarts windows and tests after a gap; levels stay.

@@ -398,6 +398,9 @@ const fn qualification(caveat: Caveat) -> &'static str {
         }
         Caveat::Unattributable => "The addresses are unproven: the origin cannot be attributed.",
         Caveat::Sampled => "Handshakes were sampled: the figures are estimates.",
+        Caveat::Shed => {
+            "More packets came than could be handled: a uniform sample of the conversations was judged, and rates are estimates from it."
+        }
         Caveat::HumanLike => "The crowd from abroad behaves like people, which is consistent with genuine interest.",
         Caveat::ServerSilent => "The server answers hardly anything: only the clients' side could be judged.",
     }

@@ -70,6 +70,7 @@ impl World {
             lines: Lines::new(&engine::Settings::default()),
             policy: Arc::new(Policy::new(vec![site], false)),
             loss_share: 0.0,
+            sampling: crate::sampling::Sampling::WHOLE,
             duplicate_share: 0.0,
             sampler_shift: 0,
             backlog: 1_024.0,

@@ -128,7 +128,7 @@ pub fn run(slice: &Slice) -> SliceOutcome {
         targets.iter_mut().for_each(|target| target.tick(tick, &mut summary));
         summary.sort();
         let frames = summary.hosts.iter().map(|host| host.inbound.packets + host.outbound.packets).sum();
-        let output = engine.observe(&summary, &CaptureTick { tick, frames, lost: 0, gap: false });
+        let output = engine.observe(&summary, &CaptureTick { tick, frames, ..CaptureTick::default() });
         lines.extend(book.observe(tick, &output.findings));
     }
     lines.extend(book.finish(Tick::new(first + slice.seconds * TICKS_PER_SECOND).start()));

@@ -88,7 +88,7 @@ impl Page {
         let row = |name: &str, value: String| (name.to_owned(), value);
         let discarded: Vec<_> =
             books.discarded.iter().map(|(reason, count)| format!("{reason} {}", n.whole(*count))).collect();
-        let dropped = [n.whole(books.dropped.kernel), n.whole(books.dropped.interface)];
+        let dropped = [books.dropped.kernel, books.dropped.interface, books.shed].map(|count| n.whole(count));
         let rate = [n.scaled(report.packets_per_second(), &l.rate_units), n.duration(report.wall_seconds)];
         let mut rows = vec![
             row(l.packets_seen, n.whole(books.packets)),

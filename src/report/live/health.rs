@@ -26,7 +26,8 @@ impl Live {
         let late = self.stage == Stage::Running && health.lag.is_some_and(|lag| lag > MUCH_LAG);
         let stuck = matches!(self.stage, Stage::Stalled | Stage::Failed(_));
         let one_sided = self.sites.iter().any(|site| site.one_sided);
-        !(blind || lost || late || stuck || one_sided || health.duplicates > MUCH_DOUBLED)
+        let shed = !health.sampling.is_whole();
+        !(blind || lost || shed || late || stuck || one_sided || health.duplicates > MUCH_DOUBLED)
     }
 }
 
@@ -49,6 +50,10 @@ impl Page {
             None => l.lag_replay.to_owned(),
             Some(lag) => n.duration(lag.as_secs_f64()),
         };
+        let counted = match health.sampling {
+            sampling if sampling.is_whole() => l.sampling_all.to_owned(),
+            sampling => filled(l.sampling_part, &[&n.limit(f64::from(sampling.one_in()))]),
+        };
         let sampling = match health.sampler_shift {
             0 => l.sampling_all.to_owned(),
             shift => filled(l.sampling_part, &[&n.limit(f64::from(shift).exp2())]),
@@ -58,6 +63,7 @@ impl Page {
                 l.lost_in_minute,
                 format!("{} / {} ({})", n.whole(health.lost), n.whole(health.frames), n.percent(share)),
             ),
+            row(l.counted, counted),
             row(l.lag, lag),
         ];
         for site in &live.sites {

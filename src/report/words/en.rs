@@ -204,6 +204,9 @@ impl Words for English {
                 Some("A declared event was on during some alerts, so more than usual was expected.")
             }
             Caveat::Duplicates => Some("Packets were seen more than once; rates were corrected for it."),
+            Caveat::Shed => Some(
+                "For a time more packets came than could be handled: rates were estimated from a uniform sample of the conversations.",
+            ),
             Caveat::EstimatesDiffer => Some("Two ways to estimate the attack share disagreed in part of the run."),
             Caveat::ServerSilent => {
                 Some("A server answered hardly anything, so only its clients' side could be judged.")
@@ -351,7 +354,7 @@ const LABELS: Labels = Labels {
     processed: "Processed",
     discarded: "Discarded",
     dropped: "Dropped",
-    dropped_at: "kernel {}, interface {}",
+    dropped_at: "kernel {}, interface {}, shed {}",
     bytes_on_the_wire: "Bytes on the wire",
     flows: "Flows",
     late_and_steps: "Late frames, clock steps",
@@ -427,6 +430,7 @@ const LABELS: Labels = Labels {
         both_directions: "both",
         one_direction: "only one: what the servers answer is not known",
         duplicates: "Seen twice",
+        counted: "Conversations counted",
         sampling: "Handshakes followed",
         sampling_all: "all",
         sampling_part: "1 of {}: figures are estimates",

@@ -220,6 +220,9 @@ impl Words for French {
                 "Un événement déclaré était en cours pendant certaines alertes, davantage que d'habitude était attendu.",
             ),
             Caveat::Duplicates => Some("Des paquets ont été vus plus d'une fois ; les débits en ont été corrigés."),
+            Caveat::Shed => Some(
+                "Par moments, davantage de paquets sont venus qu'on n'en pouvait traiter : les débits ont été estimés sur un échantillon uniforme des conversations.",
+            ),
             Caveat::EstimatesDiffer => {
                 Some("Deux façons d'estimer la part d'attaque ont divergé pendant une partie de la période.")
             }
@@ -431,7 +434,7 @@ const LABELS: Labels = Labels {
     processed: "Traités",
     discarded: "Écartés",
     dropped: "Perdus",
-    dropped_at: "noyau {}, interface {}",
+    dropped_at: "noyau {}, interface {}, délestés {}",
     bytes_on_the_wire: "Octets sur la ligne",
     flows: "Flux",
     late_and_steps: "Trames tardives, sauts d'horloge",
@@ -507,6 +510,7 @@ const LABELS: Labels = Labels {
         both_directions: "les deux",
         one_direction: "un seul : ce que les serveurs répondent n'est pas connu",
         duplicates: "Vu deux fois",
+        counted: "Conversations comptées",
         sampling: "Ouvertures suivies",
         sampling_all: "toutes",
         sampling_part: "1 sur {} : les chiffres sont des estimations",

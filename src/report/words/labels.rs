@@ -164,6 +164,7 @@ pub(crate) struct LiveLabels {
     pub(crate) both_directions: &'static str,
     pub(crate) one_direction: &'static str,
     pub(crate) duplicates: &'static str,
+    pub(crate) counted: &'static str,
     pub(crate) sampling: &'static str,
     pub(crate) sampling_all: &'static str,
     pub(crate) sampling_part: &'static str,

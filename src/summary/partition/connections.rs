@@ -97,7 +97,7 @@ impl Partition {
     }
 
     /// Returns the place of the host that a connection was opened to; it has one while any connection to it is open.
-    fn responder_place(&self, flow: &Flow) -> Option<u8> {
+    pub(super) fn responder_place(&self, flow: &Flow) -> Option<u8> {
         self.places.known(flow.key.address(flow.originator().other()), flow.place)
     }
 }

@@ -20,8 +20,8 @@ impl Partition {
         self.count_always(cx, packet, direction, segment.place);
         segment.source = source_of(cx, packet);
         count_source(cx, direction, segment.source);
-        if packet.protocol == Protocol::TCP && !packet.is_tcp() {
-            // Cut before its flags: neither the talk nor the handshake can be known.
+        if packet.protocol == Protocol::TCP && !packet.is_tcp() || self.is_midway(cx, &segment) {
+            // Cut before its flags, or under way unseen: neither the talk nor the handshake can be known.
             cx.counts.unanswered += 1;
             return;
         }

@@ -449,6 +449,9 @@ const fn qualification(caveat: Caveat) -> &'static str {
         }
         Caveat::Unattributable => "Les adresses ne sont pas prouvées : l'origine ne peut être attribuée.",
         Caveat::Sampled => "Les ouvertures ont été échantillonnées : les chiffres sont des estimations.",
+        Caveat::Shed => {
+            "Davantage de paquets sont venus qu'on n'en pouvait traiter : un échantillon uniforme des conversations a été jugé, et les débits en sont des estimations."
+        }
         Caveat::HumanLike => {
             "La foule venue de l'étranger se comporte comme des personnes, ce qui est compatible avec un intérêt véritable."
         }
