@@ -6,4 +6,5 @@ mod conversation;
 mod handshakes;
 mod probes;
 mod quic;
+mod sampled;
 mod strays;
