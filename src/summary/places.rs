@@ -15,6 +15,10 @@ const PORTS: usize = 8;
 const SILENT_TICKS: u16 = 4;
 /// The same for a host that did: 60 s.
 const HEARD_TICKS: u16 = 240;
+/// A host that is sent one SYN and says nothing keeps its place for so many ticks: until its handshake is closed. Such hosts
+/// get that part of the places in a tick, or the first tick of a flood at ever new ones would take them all, and nothing
+/// could be counted one by one in those that follow.
+const STAYS_TICKS: usize = HELD_TICKS as usize + 1;
 /// Handshakes are thinned at most to one in 65,536.
 const MOST_SHIFT: u8 = 16;
 
@@ -148,13 +152,22 @@ pub(crate) struct Places {
     rows: Vec<u16>,
     most: usize,
     taken: usize,
+    /// Hosts that have said nothing and were given a place in this tick.
+    silent_intake: usize,
 }
 
 impl Places {
     /// Makes room for `most` hosts, at least 1 and at most 255.
     pub(crate) fn new(most: usize, key: u64) -> Self {
         let most = most.clamp(1, usize::from(u8::MAX));
-        Self { key, places: Vec::with_capacity(most), rows: vec![0; (2 * most).next_power_of_two()], most, taken: 0 }
+        Self {
+            key,
+            places: Vec::with_capacity(most),
+            rows: vec![0; (2 * most).next_power_of_two()],
+            most,
+            taken: 0,
+            silent_intake: 0,
+        }
     }
 
     /// Returns how many hosts can have a place.
@@ -183,6 +196,7 @@ impl Places {
     ///
     /// `taken` of `capacity` places of the sampler are in use, and with `pressed` some first SYNs found none.
     pub(crate) fn close(&mut self, taken: usize, capacity: usize, pressed: bool, hosts: &mut HostBook) -> u8 {
+        self.silent_intake = 0;
         if self.taken == 0 {
             return 0;
         }
@@ -229,9 +243,10 @@ impl Places {
 
     fn take(&mut self, address: Address, sends: bool, hosts: &mut HostBook) -> Option<u8> {
         let most = if sends { self.most } else { self.most - self.most / 4 };
-        if self.taken >= most {
+        if self.taken >= most || !sends && self.silent_intake >= most.div_ceil(STAYS_TICKS) {
             return None;
         }
+        self.silent_intake += usize::from(!sends);
         let place = Place::new(address, hosts.hold(address));
         let at = match self.places.iter().position(|place| !place.used) {
             Some(at) => {
@@ -314,8 +329,15 @@ mod tests {
     #[test]
     fn a_sweep_over_silent_hosts_leaves_places_for_those_that_answer() {
         let (mut places, mut hosts) = (Places::new(8, 3), HostBook::default());
-        let placed = (0..100).filter(|n| places.place(address(*n), false, 0, &mut hosts).is_some()).count();
-        assert_eq!(placed, 6);
+        for n in 0..100 {
+            // Those that have a place are asked again and again.
+            let known: Vec<_> = (0..n).map(address).filter(|host| places.known(*host, 0).is_some()).collect();
+            for host in known.into_iter().chain([address(n)]) {
+                places.place(host, false, 0, &mut hosts);
+            }
+            places.close(0, 64, false, &mut hosts);
+        }
+        assert_eq!(places.taken, 6);
         let at = places.place(address(1_000), true, 0, &mut hosts).expect("kept for it");
         assert_eq!(places.get(at).address(), address(1_000));
         for _ in 0..=SILENT_TICKS {
@@ -323,7 +345,19 @@ mod tests {
         }
         assert_eq!(places.taken, 1);
         assert_eq!(places.place(address(1_000), false, 0, &mut hosts), Some(at));
-        assert!((2_000..2_005).all(|n| places.place(address(n), false, 0, &mut hosts).is_some()));
+        assert!(places.place(address(2_000), false, 0, &mut hosts).is_some());
+    }
+
+    #[test]
+    fn every_tick_of_a_flood_at_ever_new_hosts_counts_some_of_them() {
+        let (mut places, mut hosts) = (Places::new(128, 3), HostBook::default());
+        let mut placed = Vec::new();
+        for tick in 0..64 {
+            let new = (0..500).filter(|n| places.place(address(tick * 500 + n), false, 0, &mut hosts).is_some());
+            placed.push(new.count());
+            places.close(0, 64, false, &mut hosts);
+        }
+        assert_eq!(placed, [6; 64]);
     }
 
     #[test]
