@@ -417,6 +417,21 @@ fn the_page_in_french_is_french_throughout() {
 }
 
 #[test]
+fn what_an_overloaded_run_did_not_count_is_said() {
+    let mut report = launch_morning();
+    for (language, sentence) in [
+        (Language::English, "10 % of them were not counted: whole conversations"),
+        (Language::French, "10\u{202f}% d'entre eux n'ont pas été comptés : des conversations entières"),
+    ] {
+        report.accounting.shed = 0;
+        assert!(!html::page(&report, language).contains(sentence));
+        report.accounting.shed = 1_234_568;
+        let page = html::page(&report, language).replace("&#39;", "'");
+        assert!(page.contains(sentence), "missing: {sentence}");
+    }
+}
+
+#[test]
 fn the_page_is_as_wide_as_its_window_and_prints() {
     let Some(mut browser) = browser::Browser::start() else { return };
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));

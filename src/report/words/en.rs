@@ -187,6 +187,14 @@ impl Words for English {
         }
     }
 
+    fn shed(&self, share: f64) -> String {
+        format!(
+            "More packets came than could be handled, and {} of them were not counted: whole conversations, chosen at random, \
+             for which rates are corrected.",
+            N.percent(share)
+        )
+    }
+
     fn unread(&self, count: u64, share: f64) -> String {
         format!("{} packets ({}) were not IP or could not be read.", N.whole(count), N.percent(share))
     }

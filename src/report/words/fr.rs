@@ -199,6 +199,14 @@ impl Words for French {
         }
     }
 
+    fn shed(&self, share: f64) -> String {
+        format!(
+            "Davantage de paquets sont venus qu'on n'en pouvait traiter, et {} d'entre eux n'ont pas été comptés : des \
+             conversations entières, tirées au sort, dont les débits sont corrigés.",
+            N.percent(share)
+        )
+    }
+
     fn unread(&self, count: u64, share: f64) -> String {
         format!("{} paquets ({}) n'étaient pas de l'IP ou n'ont pu être lus.", N.whole(count), N.percent(share))
     }

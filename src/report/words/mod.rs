@@ -79,6 +79,9 @@ pub(crate) trait Words: Sync {
     /// Says what of the packets was lost: how many, of how many, and their share.
     fn lost(&self, packets: u64, lost: u64) -> String;
 
+    /// Says which share of the packets an overloaded run did not count.
+    fn shed(&self, share: f64) -> String;
+
     /// Says what of the packets could not be read.
     fn unread(&self, count: u64, share: f64) -> String;
 
@@ -248,6 +251,9 @@ pub(super) fn how_sure(words: &dyn Words, report: &RunReport) -> Vec<String> {
     let lost = accounting.dropped.kernel + accounting.dropped.interface;
     let discarded: u64 = accounting.discarded.values().sum();
     let mut answers = vec![words.lost(accounting.packets, lost)];
+    if accounting.shed > 0 {
+        answers.push(words.shed(accounting.shed as f64 / accounting.packets.max(1) as f64));
+    }
     if discarded > 0 {
         answers.push(words.unread(discarded, discarded as f64 / accounting.packets.max(1) as f64));
     }
