@@ -114,7 +114,7 @@ impl Outlet for Said {
         self.lines.push(line.clone());
     }
 
-    fn flow(&mut self, _record: &FlowRecord) {}
+    fn flow(&mut self, _record: &FlowRecord, _policy: &Policy) {}
 }
 
 fn policy() -> Policy {
@@ -355,7 +355,7 @@ impl Outlet for Slow<'_> {
 
     fn alert(&mut self, _line: &Alert) {}
 
-    fn flow(&mut self, _record: &FlowRecord) {}
+    fn flow(&mut self, _record: &FlowRecord, _policy: &Policy) {}
 }
 
 /// Five seconds of 60,000 frames a second from 2,000 clients.

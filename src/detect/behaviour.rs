@@ -30,8 +30,8 @@ const CAP: f64 = 3.0;
 /// Weight of the leading shape from which the surge has a shape of its own.
 const OWN_SHAPE: f64 = 1.0;
 
-/// Part of the leading shape that systems of one kind must have brought, a standard error aside: of a tool's shape they bring
-/// all, of what people all open none.
+/// Part of the leading shape that systems of one kind must have brought, half a standard error aside: of a tool's shape they
+/// bring all, of what people all open none.
 const BY_ONE_SYSTEM: f64 = 0.75;
 
 /// Sources in excess from which they are compared, and the part of the usual ones they must be.
@@ -126,7 +126,7 @@ pub fn judge(surge: &Surge<'_>) -> Option<Behaviour> {
     let mut figures = vec![figure(F::BehaviourNats, nats, None)];
     figures.extend(features.figures);
     let one = comparison.stacks.one_kind(&comparison.usual_stacks, surge.borrowed_stacks, surge.growth);
-    let is_of_all_systems = one.is_some_and(|one| one.share - one.error < BY_ONE_SYSTEM * likeness.top_share);
+    let is_of_all_systems = one.is_some_and(|one| one.share + 0.5 * one.error < BY_ONE_SYSTEM * likeness.top_share);
     figures.extend(one.map(|one| figure(F::OneSystemShare, one.share, None)));
     let sources = (1.0 - surge.usual_part.clamp(0.0, 1.0)) * comparison.sources.sources;
     let (connections, decades) = (likeness.connections, likeness.decades);

@@ -89,6 +89,10 @@ pub fn detect(
     if score < SAID_FROM * line {
         return None;
     }
+    // The mixture of a site changes with each service that begins: what one host takes is that host's to say.
+    if subject.is_aggregate && view.of_one_host >= ONE_HOST * excess.size() / 10.0 {
+        return None;
+    }
     let since = *memory.since.get_or_insert(view.tick);
     // A surge from abroad speaks for its robots, and for what is left of them in the minute after it.
     let foreign_speaks = view.site_foreign || situation.foreign;
@@ -111,12 +115,7 @@ pub fn detect(
     let by_a_few: f64 =
         [&subject.domestic, &subject.abroad].map(|of| strata::by_a_busy_few(of, newcomers)).iter().sum();
     let rate = excess.size() / 10.0;
-    // The mixture of a site changes with each service that begins: what one host takes is that host's to say.
-    let of_one_host = subject.is_aggregate && view.of_one_host >= ONE_HOST * rate;
-    let few = of_one_host
-        || behaviour.sources < LEAST_SOURCES
-        || by_a_few >= 0.5 * excess.size()
-        || excess.size() - by_a_few < strata::LEAST_EXCESS;
+    let few = behaviour.sources < LEAST_SOURCES || by_a_few >= 0.5 * excess.size();
     if fires && !few {
         situation.robotic = true;
         situation.robotic_excess = rate;
@@ -125,7 +124,6 @@ pub fn detect(
     let hurts = view.hurts(rate, usual, memory.hurts);
     memory.hurts = hurts;
     (finding.severity, finding.verdict, finding.confidence) = match (few, hurts) {
-        _ if of_one_host => (Severity::Info, Some(Verdict::Suspicion), 0.4),
         (true, _) if rate < FAST => (Severity::Info, Some(Verdict::Suspicion), 0.4),
         (true, _) => (Severity::Warning, Some(Verdict::Suspicion), 0.5),
         (false, true) => (Severity::Critical, Some(situation.attack_verdict(view)), confidence(behaviour)),
