@@ -42,7 +42,7 @@ impl FirstByte {
     pub fn observe(&mut self, tick: Tick, waits: &[u32; CLASSES], raw: f64, cap: f64) {
         self.now.iter_mut().zip(waits).for_each(|(total, count)| *total += u64::from(*count));
         let Some(usual) = median(&self.usual) else { return };
-        let from = (usual + ABOVE).max(LATE_FROM).min(CLASSES);
+        let from = (usual + ABOVE).clamp(LATE_FROM, CLASSES);
         let sum = |waits: &[u32]| waits.iter().map(|count| u64::from(*count)).sum::<u64>();
         let (late, all) = (sum(&waits[from..]), sum(waits));
         self.late.push(late);

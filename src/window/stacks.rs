@@ -10,7 +10,8 @@
 use crate::hash::{Seed, mix};
 
 /// Classes of systems.
-const KINDS: usize = 32;
+const CLASSES: Kind = 32;
+const KINDS: usize = CLASSES as usize;
 
 /// Connections beyond what is usual from which their systems are told, and those that what is usual must rest on.
 const LEAST: f64 = 25.0;
@@ -27,7 +28,7 @@ pub type Kind = u8;
 pub fn kind(seed: Seed, ttl: u8, window: u16) -> Kind {
     // Stacks begin with 32, 64, 128 or 255, and no path has 32 hops.
     let first = [32, 64, 128].into_iter().find(|first| ttl <= *first).unwrap_or(u8::MAX);
-    (mix(seed.0[1], u64::from(first) << 16 | u64::from(window)) % KINDS as u64) as Kind
+    mix(seed.0[1], u64::from(first) << 16 | u64::from(window)).to_le_bytes()[0] % CLASSES
 }
 
 /// Connections of a window by the kind of system they come from.
