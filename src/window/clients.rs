@@ -101,9 +101,9 @@ impl Clients {
         self.entries.len() < MOST
     }
 
-    /// Ends a tick. While something alarms nothing fades: who opened what is still held is still behind it.
-    pub fn roll(&mut self, tick: Tick, quiet: bool) {
-        if quiet && tick.closes_period(HALVED_EVERY) {
+    /// Ends a tick. While connections are `held` that are not usual nothing fades: who opened them is still behind them.
+    pub fn roll(&mut self, tick: Tick, held: bool) {
+        if !held && tick.closes_period(HALVED_EVERY) {
             self.unserved /= 2.0;
             self.ports.retain(|_, count| {
                 *count /= 2.0;
@@ -206,6 +206,25 @@ mod tests {
     }
 
     #[test]
+    fn who_holds_connections_is_remembered_with_the_port_as_long_as_they_are_held() {
+        let mut clients = Clients::default();
+        let mut settle = |source, port, served, age_ms, times| {
+            (0..times).for_each(|_| clients.settle(&Contact { port, age_ms, ..contact(source, served) }));
+        };
+        settle([10, 0, 0, 1], 80, false, 10_000, 30);
+        settle([10, 0, 0, 2], 443, true, 10_000, 40);
+        settle([10, 0, 0, 3], 443, false, 10_000, 2);
+        assert_eq!(clients.leading_port(), Some(80), "of those that lead to nothing");
+        let holding: Vec<f64> = clients.holding().iter().map(|(_, client)| client.held()).collect();
+        assert_eq!(holding, [40.0, 30.0, 2.0]);
+        (0..12).for_each(|minute| clients.roll(Tick::new(minute * 240 + 239), true));
+        assert_eq!(clients.holding().len(), 3);
+        (0..12).for_each(|minute| clients.roll(Tick::new(minute * 240 + 239), false));
+        assert!(clients.holding().is_empty());
+        assert_eq!(clients.leading_port(), None);
+    }
+
+    #[test]
     fn a_crowd_of_strangers_does_not_push_a_heavy_client_out() {
         let mut clients = Clients::default();
         for n in 0..4_000_u32 {
@@ -219,7 +238,7 @@ mod tests {
         let idle = clients.idle();
         assert_eq!(idle[0].0, Address::v4([10, 0, 0, 2]));
         assert!(idle[0].1.unserved <= 400.0 && idle[0].1.unserved > 350.0, "{:?}", idle[0]);
-        (0..12).for_each(|minute| clients.roll(Tick::new(minute * 240 + 239), true));
+        (0..12).for_each(|minute| clients.roll(Tick::new(minute * 240 + 239), false));
         assert!(clients.entries.is_empty());
     }
 }

@@ -117,6 +117,13 @@ impl Connections {
         (if ripe > 0.0 { (empty / ripe).min(1.0) } else { 0.0 }, ripe)
     }
 
+    /// Tells whether more of them are empty, waiting or blocked than chance makes in a thousand windows.
+    #[must_use]
+    pub fn are_unusual(&self) -> bool {
+        const DECADES: f64 = 3.0;
+        [&self.empty, &self.waiting.share, &self.blocked.share].into_iter().any(|share| share.decades() >= DECADES)
+    }
+
     /// Returns what share is usual at most of empty, waiting and blocked connections.
     #[must_use]
     pub fn envelopes(&self) -> [f64; 3] {
@@ -213,8 +220,10 @@ mod tests {
         let some_empty = ConnectionTick { ripe: 20, empty: 3, ..ConnectionTick::default() };
         run(&mut connections, 0..1_200, some_empty, 20);
         assert_eq!(connections.empty.decades(), 0.0);
+        assert!(!connections.are_unusual());
         let flood = ConnectionTick { ripe: 40, empty: 23, ..ConnectionTick::default() };
         run(&mut connections, 1_200..1_212, flood, 40);
         assert!(connections.empty.decades() > 9.3, "{}", connections.empty.decades());
+        assert!(connections.are_unusual());
     }
 }

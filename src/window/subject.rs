@@ -210,7 +210,7 @@ impl Subject {
         self.foreign.observe(tick, &host.verified_from, raw, is_home, STEP_CAP);
         let (rate, armed) = (self.verified.recent_per_second(8), self.syns.phase() > Phase::Unarmed);
         self.connections.observe(tick, host, rate, armed, STEP_CAP);
-        self.clients.roll(tick, self.alarm_ratio < 1.0);
+        self.clients.roll(tick, self.connections.are_unusual());
         let (abroad, home) = (self.abroad.sources.arrivals(), self.domestic.sources.arrivals());
         self.foreign.observe_arrivals(tick, abroad, home, STEP_CAP);
         self.quic_opened.push(u64::from(host.quic.opened));
