@@ -39,7 +39,7 @@ struct Sign {
     /// Evidence in decades; nothing where the sign does not hold.
     score: f64,
     onset: Tick,
-    /// How far beyond its line, in tenths.
+    /// How far the deciding share lies beyond its line.
     margin: f64,
 }
 

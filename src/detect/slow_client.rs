@@ -4,8 +4,8 @@
 //! goes on in tiny pieces, waits for its *client*. The share of such connections among the open ones is tested against its
 //! usual value, and there must be two hundred of them. Three signs tell an attack from a crowd: by Little's law connections
 //! stay three times longer than usual (a rush brings more, none longer), or more wait than spare sockets explain, or single
-//! sources hold more than fifty and are hardly ever served. While the server itself is slow anybody waits: then only the second sign counts, unless it
-//! all began while the server was well.
+//! sources hold more than fifty and are hardly ever served. While the server itself is slow anybody waits: then only the
+//! last sign counts, unless it all began while the server was well.
 //!
 //! Sources: Calvert et al. 2018 (slow attacks in flow data), Little 1961.
 //!

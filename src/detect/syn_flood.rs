@@ -4,8 +4,8 @@
 //! sources, how many fell silent compared with known sources under the same load (SYN-3)? Both must agree where a
 //! control group exists. Where the server answers hardly anything only the client side is judged, with a margin; and
 //! sources that cannot exist (0/8, 127/8, 224/3) prove forging whatever the server does. What closed ports refuse with a
-//! reset beside a service that goes on as usual is a flood when it surges and its sources do not come again. SYN-1, the surge itself, gives
-//! the start and never an alert. In a surge most of which its senders reset, bots send SYNs past their own stacks. SYN-5
+//! reset beside a service that goes on as usual is a flood when it surges and its sources do not come again. SYN-1, the
+//! surge itself, gives the start and never an alert. In a surge most of which its senders reset, bots send SYNs past their own stacks. SYN-5
 //! (do sources come twice, do all SYNs look alike) tells forged sources from such bots and is evidence. SYN-4 estimates the
 //! half-open handshakes on the server.
 //!
@@ -20,6 +20,7 @@ use crate::detect::confidence;
 use crate::detect::finding::{Caveat, Figure, FigureName as F, Finding};
 use crate::detect::view::{SAID_FROM, Situation, View, estimate, figure, on_tcp};
 use crate::kind::{AlertKind, Severity};
+use crate::time::Tick;
 use crate::window::records::IMPOSSIBLE_SHARE;
 use crate::window::subject::{ABANDONED_FLOOR, RATE_FLOOR, SHARE_FLOOR, Sidedness, Subject};
 
@@ -256,7 +257,7 @@ fn by_refusals(line: f64, subject: &Subject) -> Option<Judgement> {
     if score <= SAID_FROM * line {
         return None;
     }
-    let span = usize::try_from(subject.last_tick().since(subject.refused.onset())).unwrap_or(40).clamp(4, 40);
+    let span = span_since(subject, subject.refused.onset());
     let (refused, all, raw) = subject.records.refused_at_closed(span);
     let (share, n) = (refused / all.max(1.0), all * raw);
     let usual = subject.refused.level().usual().unwrap_or(0.0);
@@ -283,8 +284,11 @@ fn binomial_evidence(share: f64, n: f64, p: f64) -> f64 {
 
 /// Ticks since the evidence began, one second to ten: what is judged is the event, not the calm before it.
 fn span(subject: &Subject) -> usize {
-    let since = subject.last_tick().since(subject.unfinished.onset());
-    usize::try_from(since).unwrap_or(40).clamp(4, 40)
+    span_since(subject, subject.unfinished.onset())
+}
+
+fn span_since(subject: &Subject, onset: Tick) -> usize {
+    usize::try_from(subject.last_tick().since(onset)).unwrap_or(40).clamp(4, 40)
 }
 
 /// f_d2 = 1 - d2 / d2_0 with its standard error (DETECTION 2.3).
@@ -357,7 +361,7 @@ fn is_spoofed(subject: &Subject, judgement: &Judgement) -> bool {
             && subject.spread.once().is_none_or(|once| once >= COME_ONCE))
 }
 
-fn onset(subject: &Subject, judgement: &Judgement) -> crate::time::Tick {
+fn onset(subject: &Subject, judgement: &Judgement) -> Tick {
     let by_share = match judgement.path {
         Path::Clients => subject.unfinished.onset(),
         Path::Silence => subject.silent.onset(),
