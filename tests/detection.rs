@@ -72,6 +72,8 @@ struct Load {
     /// Bots with addresses of their own that send SYNs past their stack, which resets the answer if `resets`.
     raw_bots: f64,
     resets: bool,
+    /// The application answers after seconds.
+    slow: bool,
     /// Forged SYNs go to a closed port, which refuses them.
     closed: bool,
     /// Forged addresses are those of clients.
@@ -89,6 +91,7 @@ const CALM: Load = Load {
     impatient: 0.3,
     raw_bots: 0.0,
     resets: false,
+    slow: false,
     closed: false,
     borrowed: false,
     lost: 0.0,
@@ -205,6 +208,8 @@ impl World {
         host.served += 1;
         host.two_sided += 1;
         host.client_data += 1;
+        // Classes of powers of two of a millisecond: some ten of them, or some five seconds.
+        host.first_byte[if load.slow { 13 } else { 4 }] += 1;
         let country: Country = if home { "FR" } else { "NL" }.parse().unwrap();
         match host.verified_from.iter_mut().find(|(of, _)| *of == country) {
             Some(entry) => entry.1 += 1,
@@ -509,6 +514,18 @@ fn a_rush_that_lifts_every_country_is_no_foreign_surge() {
         world.run(300, &CALM);
         world.run(120, &Load { home: 950.0, abroad: 55.0, ..CALM });
         assert!(world.loud().is_empty(), "{:?}", world.loud());
+    }
+}
+
+#[test]
+fn an_application_that_answers_late_is_overloaded_in_a_rush_and_at_fault_without_one() {
+    for (home, verdict) in [(900.0, Verdict::Overload), (95.0, Verdict::Health)] {
+        let mut world = World::new(1_000);
+        world.run(300, &CALM);
+        let after = world.run_until_loud(40, &Load { home, slow: true, ..CALM }, AlertKind::Overload);
+        assert!(after.is_some_and(|seconds| seconds <= 15.0), "{after:?}");
+        assert_eq!(world.last(AlertKind::Overload).verdict, Some(verdict));
+        assert!(world.loud().iter().all(|(kind, ..)| *kind == AlertKind::Overload), "{:?}", world.loud());
     }
 }
 

@@ -302,6 +302,14 @@ mod tests {
     }
 
     #[test]
+    fn little_hurts_no_site_however_small_and_what_hurt_does_so_for_longer() {
+        let view = View { capacity: None, ..view(0.0) };
+        assert!(!view.hurts(19.0, 1.0, false) && view.hurts(21.0, 1.0, false));
+        assert!(view.hurts(11.0, 1.0, true) && !view.hurts(9.0, 1.0, true));
+        assert!(!view.hurts(100.0, 1_000.0, false), "a tenth of the usual");
+    }
+
+    #[test]
     fn robots_are_no_demand() {
         let situation = Situation { demand: 200.0, unhealthy: true, ..Situation::default() };
         assert_eq!(situation.attack_verdict(&view(100.0)), Verdict::Mixed);

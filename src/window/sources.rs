@@ -562,6 +562,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_busy_few_add_is_known_and_many_are_no_few() {
+        let mut sources = Sources::default();
+        (0..200).for_each(|n| connect(&mut sources, n, f64::from(n) / 100.0));
+        (0..80).for_each(|n| connect(&mut sources, 1_000 + n % 4, 2.0 + f64::from(n) / 20.0));
+        let since = |at: f64| contact(0, at, 0).at.tick();
+        assert_eq!(sources.by_a_busy_few(since(0.0), 1.0), 4.0 * 19.0, "four sources of twenty connections");
+        assert_eq!(sources.by_a_busy_few(since(5.0), 1.0), 0.0, "they were there before");
+        (0..80).for_each(|n| connect(&mut sources, 2_000 + n % 4, 2.0 + f64::from(n) / 20.0));
+        assert_eq!(sources.by_a_busy_few(since(0.0), 1.0), 0.0, "eight are more than a few");
+    }
+
+    #[test]
     fn a_full_table_stands_for_all_sources() {
         let mut sources = Sources::default();
         (0..20_000).for_each(|n| connect(&mut sources, n, f64::from(n) / 5_000.0));

@@ -93,7 +93,7 @@ impl World {
         let summary = Summary { tick: self.view.tick, probes, contacts, ..Summary::default() };
         let policy = Arc::clone(&self.view.policy);
         self.sources.observe(&summary, &policy, |_| Standing { unwell: false, ..Standing::default() });
-        self.sources.detect(&self.view, |_| false)
+        self.sources.detect(&self.view, |country| country.to_string() == "NL")
     }
 
     /// Findings that fire, of many ticks with one probe each.
