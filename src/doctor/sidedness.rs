@@ -2,7 +2,7 @@
 //!
 //! Only acknowledging TCP segments count: whoever acknowledges has been spoken to, so the other direction must exist,
 //! and if it is not seen the port does not show it. SYN and RST are left out, since a spoofed flood or a scan is one-sided
-//! by nature. The table is fixed; a conversation that finds its place taken by an older one of at least two segments is
+//! by nature. The table is fixed; a conversation that finds its bucket taken by older ones of at least two segments each is
 //! not followed, which makes the result a sample on a busy link.
 
 use std::hash::{BuildHasher, RandomState};
@@ -11,6 +11,9 @@ use crate::packet::{Packet, TcpFlags};
 
 /// Places: 64 Ki conversations in 1 MiB.
 const PLACES: usize = 1 << 16;
+
+/// Places that a conversation may take: with four, a look at few conversations follows every one of them.
+const BUCKET: usize = 4;
 
 /// A direction alone must have spoken so often before its silence partner is missed: a conversation that ends as the
 /// look begins leaves one or two last acknowledgments of one side.
@@ -66,16 +69,23 @@ impl Sidedness {
         let to = (packet.destination, packet.destination_port);
         let (low, high) = if from <= to { (from, to) } else { (to, from) };
         let key = self.keys.hash_one((low, high));
-        let index = usize::try_from(key % PLACES as u64).expect("less than the places");
-        let place = &mut self.places[index];
-        if place.key != key {
-            if place.segments[0] + place.segments[1] >= 2 {
-                return;
-            }
-            *place = Place { key, segments: [0; 2] };
-        }
+        let Some(place) = self.place(key) else { return };
         let side = &mut place.segments[usize::from(from > to)];
         *side = side.saturating_add(1).min(u32::MAX / 2);
+    }
+
+    /// Returns the place of a conversation: its own, or one whose holder has barely spoken.
+    fn place(&mut self, key: u64) -> Option<&mut Place> {
+        let buckets = (PLACES / BUCKET) as u64;
+        let first = usize::try_from(key % buckets).expect("less than the buckets") * BUCKET;
+        let bucket = &mut self.places[first..first + BUCKET];
+        let own = bucket.iter().position(|place| place.key == key);
+        let index = own.or_else(|| bucket.iter().position(|place| place.segments[0] + place.segments[1] < 2))?;
+        let place = &mut bucket[index];
+        if place.key != key {
+            *place = Place { key, segments: [0; 2] };
+        }
+        Some(place)
     }
 
     pub(super) fn conversations(&self) -> Conversations {
@@ -119,6 +129,15 @@ mod tests {
         let seen = look((1..=20).flat_map(talk).chain(monologue(100, 5)).chain(monologue(101, 2)));
         assert_eq!(seen, Conversations { both_ways: 20, one_way: 1 });
         assert_eq!(seen.both_ways_share(), Some(20.0 / 21.0));
+    }
+
+    #[test]
+    fn a_look_at_few_conversations_follows_every_one() {
+        for _ in 0..200 {
+            let talks =
+                (1..=100).flat_map(|client| (0..6).map(move |turn| segment(client, turn % 2 == 0, TcpFlags::ACK)));
+            assert_eq!(look(talks), Conversations { both_ways: 100, one_way: 0 });
+        }
     }
 
     #[test]
