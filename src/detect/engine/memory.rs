@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Engine, MOST_HOSTS, Watched};
+use super::Engine;
+use super::intake::MOST_HOSTS;
 use crate::address::Prefix;
 use crate::country::Country;
 use crate::detect::capacity::Capacity;
 use crate::detect::sources::Saved;
-use crate::detect::watched::WatchedSite;
+use crate::detect::watched::{Watched, WatchedSite};
 use crate::policy::{Policy, SiteId};
 use crate::state::Sections;
 use crate::time::{Tick, Timestamp};
