@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use crate::summary::Contact;
+use crate::window::divergence::{expected_term, term};
 use crate::window::negative_binomial;
 
 /// Connections of the usual mixture at which older ones fade by half.
@@ -251,11 +252,42 @@ struct Leader {
     bits: f64,
 }
 
-/// Steps of half an octave in each measure that a block of cells takes, by the bits of `block`.
-fn steps(block: Cell) -> impl Iterator<Item = Cell> {
-    (0..8)
-        .filter(move |step| step & !block == 0)
-        .map(|step: Cell| ((step >> 2) << 12) + ((step >> 1 & 1) << 6) + (step & 1))
+/// Steps of half an octave, one bit a measure, that a block takes in the measures of its bits.
+fn steps(block: usize) -> impl Iterator<Item = usize> {
+    (0..8).filter(move |step| step & !block == 0)
+}
+
+/// A cell's part of the excess, of the usual mixture, and its number in the window.
+#[derive(Clone, Copy, Debug, Default)]
+struct Part {
+    excess: f64,
+    usual: f64,
+    seen: f64,
+}
+
+/// A cell and those next to it in any of the three measures, in the order of their offsets.
+struct Neighbourhood([Part; 27]);
+
+impl Neighbourhood {
+    fn of(cell: Cell, part: impl Fn(Cell) -> Part) -> Self {
+        let offset = |place: i32| ((place / 9 - 1) << 12) + ((place / 3 % 3 - 1) << 6) + (place % 3 - 1);
+        let mut places = 0..27;
+        Self([(); 27].map(|()| {
+            let neighbour = places.next().and_then(|place| cell.checked_add_signed(offset(place)));
+            neighbour.map_or_else(Part::default, &part)
+        }))
+    }
+
+    /// Returns the sum over the block that begins `back` steps before the cell.
+    fn block(&self, block: usize, back: usize) -> Part {
+        let along = |forth: usize, bit: usize| 1 + (forth >> bit & 1) - (back >> bit & 1);
+        let place = |forth: usize| (along(forth, 2) * 3 + along(forth, 1)) * 3 + along(forth, 0);
+        steps(block).map(|forth| self.0[place(forth)]).fold(Part::default(), |sum, part| Part {
+            excess: sum.excess + part.excess,
+            usual: sum.usual + part.usual,
+            seen: sum.seen + part.seen,
+        })
+    }
 }
 
 /// Finds the leader among single cells and blocks of two neighbours in one, two or all measures, so that what lies on a
@@ -267,31 +299,31 @@ fn leader(
     usual: impl Fn(Cell) -> f64,
 ) -> Leader {
     let excess = |cell: Cell| surge.binary_search_by_key(&cell, |(cell, _)| *cell).map_or(0.0, |place| surge[place].1);
-    let judge = |begin: Cell, block: Cell| {
-        let cells = || steps(block).map(|step| begin + step);
-        let share = (cells().map(excess).sum::<f64>() / connections).min(1.0);
-        let usual: f64 = cells().map(&usual).sum::<f64>().max(LEAST_USUAL);
-        let seen = cells().filter_map(|cell| counts.get(&cell)).sum();
-        Leader { share, usual, seen, bits: share * (share / usual).max(f64::MIN_POSITIVE).log2() }
+    let part = |cell: Cell| Part {
+        excess: excess(cell),
+        usual: usual(cell),
+        seen: counts.get(&cell).copied().unwrap_or_default(),
+    };
+    let judge = |part: Part| {
+        let (share, usual) = ((part.excess / connections).min(1.0), part.usual.max(LEAST_USUAL));
+        Leader { share, usual, seen: part.seen, bits: share * (share / usual).max(f64::MIN_POSITIVE).log2() }
     };
     let mut best = Leader { usual: LEAST_USUAL, ..Leader::default() };
+    let mut compete = |part: Part| {
+        let next = judge(part);
+        best = if next.bits > best.bits { next } else { best };
+    };
     for (cell, _) in surge.iter().filter(|(_, count)| *count >= SEED * connections) {
-        let blocks = if cell & WIDE == 0 { 8 } else { 1 };
-        for block in 0..blocks {
-            for begin in steps(block).filter_map(|step| cell.checked_sub(step)) {
-                let next = judge(begin, block);
-                best = if next.bits > best.bits { next } else { best };
-            }
+        if cell & WIDE != 0 {
+            compete(part(*cell));
+            continue;
+        }
+        let neighbourhood = Neighbourhood::of(*cell, part);
+        for block in 0..8 {
+            steps(block).for_each(|back| compete(neighbourhood.block(block, back)));
         }
     }
     best
-}
-
-/// Half of one cell's part in the Jensen-Shannon divergence of two mixtures, in bits.
-fn term(p: f64, q: f64) -> f64 {
-    let middle = f64::midpoint(p, q);
-    let part = |share: f64| if share > 0.0 { share * (share / middle).log2() } else { 0.0 };
-    f64::midpoint(part(p), part(q))
 }
 
 /// Jensen-Shannon divergence between the surge and the usual mixture, beyond what a sample of `total` from the usual
@@ -312,18 +344,8 @@ fn divergence(surge: &[(Cell, f64)], total: f64, usual: &Mixture) -> f64 {
 
 /// The expected divergence of a sample of `total` from the usual mixture: each cell's count is Poisson.
 fn divergence_by_chance(total: f64, usual: &Mixture) -> f64 {
-    let expected = |share: f64| {
-        let mean = share * total;
-        let most = super::whole((mean + 6.0 * mean.sqrt() + 6.0).min(400.0));
-        let (mut probability, mut sum) = ((-mean).exp(), 0.0);
-        for n in 0..=most {
-            sum += probability * term(n as f64 / total, share);
-            probability *= mean / (n + 1) as f64;
-        }
-        sum
-    };
-    // A large cell's count hardly varies, and its term is that of its mean: nothing.
-    usual.cells.values().map(|count| count / usual.total).filter(|share| share * total < 300.0).map(expected).sum()
+    let scale = total / usual.total;
+    usual.cells.values().map(|count| expected_term(count * scale)).sum::<f64>() / total
 }
 
 #[cfg(test)]

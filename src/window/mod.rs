@@ -11,6 +11,7 @@ pub mod cohorts;
 pub mod concert;
 pub mod connections;
 pub mod cusum;
+mod divergence;
 pub mod doors;
 pub mod first_byte;
 pub mod foreign;
