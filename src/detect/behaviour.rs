@@ -3,8 +3,8 @@
 //! Method: ten features as evidence weights in nats, positive for robots, each capped at 3. They are judged on the excess
 //! against the subject's own normal: sums over sources and shapes now, less the usual ones. `J = sum / sqrt(available / 6)`:
 //! at least 4 is robotic, at most -4 is a crowd. Robotic needs more than a sudden, new or foreign crowd can show: a shape
-//! of its own that leads the excess, brought by systems of one kind as far as that can be told, or sources that are even and
-//! regular. The slopes are starting values.
+//! of its own that leads the excess, brought by systems of one kind as far as that can be told, or again and again by
+//! machines of any, or sources that are even and regular. The slopes are starting values.
 //!
 //! Sources: Yu et al. 2012 (robots' flows resemble each other), Jung et al. 2002 (crowds look like the usual clients and
 //! come from networks seen before), Chen & Heidemann 2005 (people give up on a server that does not answer).
@@ -15,11 +15,11 @@
 
 use crate::detect::finding::{Figure, FigureName as F};
 use crate::detect::view::figure;
-use crate::window::mixture::{Likeness, Mixture, Sample, likeness};
+use crate::window::mixture::{Likeness, Mixture, Sample, comparable, likeness};
 use crate::window::rise::Onset;
 use crate::window::sources::SourceSums;
-use crate::window::stacks;
-use crate::window::stratum::Comparison;
+use crate::window::stacks::{self, OneKind};
+use crate::window::stratum::{Comparison, Makers};
 
 /// `J` from which a surge is robotic, and its negative from which it is a crowd.
 pub const DECISIVE: f64 = 4.0;
@@ -33,6 +33,12 @@ const OWN_SHAPE: f64 = 1.0;
 /// Part of the leading shape that systems of one kind must have brought, half a standard error aside: of a tool's shape they
 /// bring all, of what people all open none.
 const BY_ONE_SYSTEM: f64 = 0.75;
+
+/// Part of the leading shape from which it is mostly opened again and again.
+const MOSTLY_REPEATED: f64 = 0.5;
+
+/// Part of the excess that a leading shape is taken to be at least.
+const LEAST_LEADING: f64 = 0.05;
 
 /// Sources in excess from which they are compared, and the part of the usual ones they must be.
 const LEAST_SOURCES: f64 = 25.0;
@@ -80,8 +86,8 @@ pub struct Behaviour {
     pub decades: f64,
     /// Sources of the surge, estimated.
     pub sources: f64,
-    /// Its leading shape is what clients of all kinds of systems opened, in the usual proportions.
-    pub is_of_all_systems: bool,
+    /// Its leading shape is what clients of all kinds of systems opened, in the usual proportions, and not again and again.
+    pub is_of_people: bool,
     /// The figures behind it.
     pub figures: Vec<Figure>,
     /// The weight of each feature, in nats.
@@ -104,7 +110,7 @@ impl Behaviour {
     /// A shape of its own, or sources both even and regular: what suddenness, novelty and country cannot stand for.
     fn has_quality(&self) -> bool {
         let weight = |name| self.weights.iter().find(|(of, _)| *of == name).map_or(0.0, |(_, weight)| *weight);
-        (weight("weight_shape") >= OWN_SHAPE && !self.is_of_all_systems)
+        (weight("weight_shape") >= OWN_SHAPE && !self.is_of_people)
             || (weight("weight_evenness") >= 1.0 && weight("weight_regularity") >= 1.0)
     }
 }
@@ -125,12 +131,29 @@ pub fn judge(surge: &Surge<'_>) -> Option<Behaviour> {
     let nats = sum / (weights.len() as f64 / 6.0).sqrt();
     let mut figures = vec![figure(F::BehaviourNats, nats, None)];
     figures.extend(features.figures);
-    let one = comparison.stacks.one_kind(&comparison.usual_stacks, surge.borrowed_stacks, surge.growth);
-    let is_of_all_systems = one.is_some_and(|one| one.share + 0.5 * one.error < BY_ONE_SYSTEM * likeness.top_share);
-    figures.extend(one.map(|one| figure(F::OneSystemShare, one.share, None)));
+    let usual = comparable(&comparison.mixture, surge.borrowed);
+    let makers = comparison.makers(|cell| likeness.leading.has(usual, cell));
+    let systems = systems_of_leading(surge, &likeness, &makers, usual);
+    let is_of_people =
+        systems.is_some_and(|one| one.share + 0.5 * one.error < BY_ONE_SYSTEM) && makers.repeated < MOSTLY_REPEATED;
+    figures.extend(systems.map(|one| figure(F::OneSystemShare, one.share, None)));
     let sources = (1.0 - surge.usual_part.clamp(0.0, 1.0)) * comparison.sources.sources;
     let (connections, decades) = (likeness.connections, likeness.decades);
-    Some(Behaviour { nats, connections, decades, sources, is_of_all_systems, figures, weights })
+    Some(Behaviour { nats, connections, decades, sources, is_of_people, figures, weights })
+}
+
+/// Returns how much of the leading shape systems of one kind have brought: of those connections where enough of them are told,
+/// else of the whole excess at most.
+fn systems_of_leading(surge: &Surge<'_>, likeness: &Likeness, makers: &Makers, usual: &Mixture) -> Option<OneKind> {
+    let comparison = surge.comparison;
+    let expected = likeness.leading.usual_share(usual) * surge.usual_part.clamp(0.0, 1.0) * comparison.sample.total();
+    let own = makers.stacks.one_kind_of_some(&comparison.usual_stacks, surge.borrowed_stacks, expected);
+    let of_all = || {
+        let one = comparison.stacks.one_kind(&comparison.usual_stacks, surge.borrowed_stacks, surge.growth)?;
+        let part = likeness.top_share.max(LEAST_LEADING);
+        Some(OneKind { share: (one.share / part).min(1.0), error: one.error / part })
+    };
+    own.or_else(of_all)
 }
 
 /// What speaks for robots and what for people.

@@ -70,7 +70,7 @@ closed_set! {
         BehaviourNats = "behaviour_nats",
         /// Share of the excess that has one and the same shape.
         TopShapeShare = "top_shape_share",
-        /// Share of the connections beyond what is usual that systems of one kind brought.
+        /// Share of the connections of the leading shape that systems of one kind brought beyond their usual part.
         OneSystemShare = "one_system_share",
         /// Distance between the shapes of the excess and the usual ones: 0 for more of the same, 1 for nothing in common.
         ShapeDivergence = "shape_divergence",

@@ -278,7 +278,7 @@ mod tests {
             connections: 100.0,
             decades: 20.0,
             sources: 50.0,
-            is_of_all_systems: false,
+            is_of_people: false,
             figures: Vec::new(),
             weights: vec![("weight_shape", 3.0)],
         };

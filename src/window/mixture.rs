@@ -178,6 +178,12 @@ impl Sample {
     pub const fn seen(&self) -> f64 {
         self.seen
     }
+
+    /// Returns how many they stand for.
+    #[must_use]
+    pub const fn total(&self) -> f64 {
+        self.total
+    }
 }
 
 /// How a surge compares with what is usual.
@@ -193,8 +199,39 @@ pub struct Likeness {
     pub decades: f64,
     /// Jensen-Shannon divergence between surge and usual mixture (Lin 1991) beyond chance, 0 to 1.
     pub divergence: f64,
+    /// That shape.
+    pub leading: Leading,
     /// By how many octaves bytes out over bytes in differ from usual, as a geometric mean over connections.
     pub response_octaves: f64,
+}
+
+/// A shape that leads a surge: neighbouring cells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leading {
+    begin: Cell,
+    /// The measures in which it takes two half-octaves, one bit each.
+    block: usize,
+}
+
+impl Leading {
+    /// Tells whether a connection's shape is this one, where `usual` tells which shapes are told apart.
+    #[must_use]
+    pub fn has(&self, usual: &Mixture, cell: Cell) -> bool {
+        let cell = usual.resolve(cell);
+        steps(self.block).any(|step| self.begin + OFFSETS[step] == cell)
+    }
+
+    /// Returns its part of the usual mixture.
+    #[must_use]
+    pub fn usual_share(&self, usual: &Mixture) -> f64 {
+        steps(self.block).map(|step| usual.share(self.begin + OFFSETS[step])).sum()
+    }
+}
+
+/// Returns the usual mixture to compare with: `borrowed` stands in while `own` rests on fewer than 200 connections.
+#[must_use]
+pub fn comparable<'a>(own: &'a Mixture, borrowed: &'a Mixture) -> &'a Mixture {
+    if own.total >= OWN { own } else { borrowed }
 }
 
 /// Compares the surge in `window`, of which `usual_part` (0 to 1) is usual, with the usual mixture; `borrowed` stands in
@@ -209,7 +246,7 @@ pub fn likeness(
     control: Option<&Sample>,
     usual_part: f64,
 ) -> Option<Likeness> {
-    let usual = if own.total >= OWN { own } else { borrowed };
+    let usual = comparable(own, borrowed);
     let usual_part = usual_part.clamp(0.0, 1.0);
     let expected = usual_part * window.seen;
     let connections = window.seen - expected;
@@ -237,6 +274,7 @@ pub fn likeness(
         decades: (negative_binomial::evidence(leader.seen, mean, FASHION) - (8.0 * counts.len() as f64).log10())
             .max(0.0),
         divergence: divergence(&surge, total, usual),
+        leading: leader.shape,
         response_octaves: responses / connections - usual.response(),
     })
 }
@@ -244,6 +282,7 @@ pub fn likeness(
 /// The shape that tells the excess from what is usual.
 #[derive(Clone, Copy, Debug, Default)]
 struct Leader {
+    shape: Leading,
     /// Its part of the excess, of the usual mixture, and its number in the window.
     share: f64,
     usual: f64,
@@ -256,6 +295,10 @@ struct Leader {
 fn steps(block: usize) -> impl Iterator<Item = usize> {
     (0..8).filter(move |step| step & !block == 0)
 }
+
+/// How far each step leads.
+const OFFSETS: [Cell; 8] =
+    [0, 1, 1 << 6, (1 << 6) + 1, 1 << 12, (1 << 12) + 1, (1 << 12) + (1 << 6), (1 << 12) + (1 << 6) + 1];
 
 /// A cell's part of the excess, of the usual mixture, and its number in the window.
 #[derive(Clone, Copy, Debug, Default)]
@@ -304,23 +347,29 @@ fn leader(
         usual: usual(cell),
         seen: counts.get(&cell).copied().unwrap_or_default(),
     };
-    let judge = |part: Part| {
+    let judge = |part: Part, shape: Leading| {
         let (share, usual) = ((part.excess / connections).min(1.0), part.usual.max(LEAST_USUAL));
-        Leader { share, usual, seen: part.seen, bits: share * (share / usual).max(f64::MIN_POSITIVE).log2() }
+        let bits = share * (share / usual).max(f64::MIN_POSITIVE).log2();
+        Leader { shape, share, usual, seen: part.seen, bits }
     };
     let mut best = Leader { usual: LEAST_USUAL, ..Leader::default() };
-    let mut compete = |part: Part| {
-        let next = judge(part);
+    let mut compete = |part: Part, begin: Cell, block: usize| {
+        let next = judge(part, Leading { begin, block });
         best = if next.bits > best.bits { next } else { best };
     };
     for (cell, _) in surge.iter().filter(|(_, count)| *count >= SEED * connections) {
         if cell & WIDE != 0 {
-            compete(part(*cell));
+            compete(part(*cell), *cell, 0);
             continue;
         }
         let neighbourhood = Neighbourhood::of(*cell, part);
         for block in 0..8 {
-            steps(block).for_each(|back| compete(neighbourhood.block(block, back)));
+            for back in steps(block) {
+                // What would begin below the first cell is no more than a smaller block.
+                if let Some(begin) = cell.checked_sub(OFFSETS[back]) {
+                    compete(neighbourhood.block(block, back), begin, block);
+                }
+            }
         }
     }
     best

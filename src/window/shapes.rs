@@ -45,7 +45,6 @@ impl Shapes {
         if !contact.served || contact.repeated {
             return;
         }
-        let source = mix(source, CHOICE);
         while self.is_kept(source) && self.recent.len() >= MOST_RECENT && self.shift < 32 {
             self.halve();
         }
@@ -56,13 +55,13 @@ impl Shapes {
     }
 
     const fn is_kept(&self, source: u64) -> bool {
-        source & ((1 << self.shift) - 1) == 0
+        mix(source, CHOICE) & ((1 << self.shift) - 1) == 0
     }
 
     fn halve(&mut self) {
         self.shift += 1;
         let mask = (1 << self.shift) - 1;
-        self.recent.retain(|entry| entry.source & mask == 0);
+        self.recent.retain(|entry| mix(entry.source, CHOICE) & mask == 0);
         self.recent.iter_mut().for_each(|entry| entry.weight *= 2.0);
     }
 
@@ -96,6 +95,11 @@ impl Shapes {
         let mut sample = Sample::default();
         self.recent.iter().for_each(|entry| sample.add(entry.cell, entry.response, entry.weight));
         sample
+    }
+
+    /// Returns the hash of each connection's source, its shape and its weight.
+    pub fn connections(&self) -> impl Iterator<Item = (u64, Cell, f64)> + '_ {
+        self.recent.iter().map(|entry| (entry.source, entry.cell, entry.weight))
     }
 
     /// Forgets the window under way, as after a gap; the usual mixture stays.

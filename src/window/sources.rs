@@ -13,7 +13,7 @@ use crate::hash::{Seed, mix};
 use crate::summary::Contact;
 use crate::time::{TICKS_PER_SECOND, Tick, Timestamp};
 use crate::window::mixture::cell;
-use crate::window::stacks::{self, Stacks};
+use crate::window::stacks::{self, Kinds, Stacks};
 use crate::window::stratum::Newness;
 
 /// Sources told apart.
@@ -74,8 +74,8 @@ struct Source {
     /// Shapes and stacks seen, one bit each by hash.
     shapes: u64,
     stacks: u64,
-    /// Of the last SYN that was followed.
-    system: Option<stacks::Kind>,
+    /// Of the last SYNs that were followed.
+    systems: Kinds,
     first: Tick,
     last: Tick,
     last_at: Timestamp,
@@ -280,7 +280,7 @@ impl Sources {
                     received: 0,
                     shapes: 0,
                     stacks: 0,
-                    system: None,
+                    systems: Kinds::default(),
                     first: tick,
                     last: tick,
                     last_at: contact.at,
@@ -314,7 +314,7 @@ impl Sources {
             return;
         }
         if let Some(source) = self.entries.get_mut(&mix(source, CHOICE)) {
-            source.system = Some(stacks::kind(seed, ttl, window));
+            source.systems.note(stacks::kind(seed, ttl, window));
             source.stacks |= 1 << (mix(seed.0[1], u64::from(ttl) << 16 | u64::from(window)) % 64);
         }
     }
@@ -380,16 +380,20 @@ impl Sources {
         sums
     }
 
-    /// Returns the connections of the last ten seconds by their systems, without addresses that many share.
+    /// Returns the connections of the last ten seconds by their systems.
     #[must_use]
     pub fn stacks(&self) -> Stacks {
         let mut stacks = Stacks::default();
-        for source in self.entries.values().filter(|source| source.recent > 0 && !source.is_shared()) {
-            if let Some(system) = source.system {
-                stacks.add(system, f64::from(source.recent) * source.weight);
-            }
+        for source in self.entries.values().filter(|source| source.recent > 0) {
+            let connections = f64::from(source.recent) * source.weight;
+            source.systems.shares().for_each(|(system, share)| stacks.add(system, share * connections));
         }
         stacks
+    }
+
+    /// Returns the systems of the source whose unit hashes to `source`, each with its part of them; none while unknown.
+    pub fn systems(&self, source: u64) -> impl Iterator<Item = (stacks::Kind, f64)> + '_ {
+        self.entries.get(&mix(source, CHOICE)).into_iter().flat_map(|source| source.systems.shares())
     }
 
     /// Returns those of a usual window.

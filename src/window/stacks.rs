@@ -17,6 +17,9 @@ const KINDS: usize = CLASSES as usize;
 const LEAST: f64 = 25.0;
 const LEAST_USUAL: f64 = 100.0;
 
+/// The same of connections chosen by what they carry: the error that goes with so few is said.
+const LEAST_OF_SOME: f64 = 12.0;
+
 /// Usual share of a kind from which it says nothing.
 const LEADS_ANYWAY: f64 = 0.95;
 
@@ -29,6 +32,35 @@ pub fn kind(seed: Seed, ttl: u8, window: u16) -> Kind {
     // Stacks begin with 32, 64, 128 or 255, and no path has 32 hops.
     let first = [32, 64, 128].into_iter().find(|first| ttl <= *first).unwrap_or(u8::MAX);
     mix(seed.0[1], u64::from(first) << 16 | u64::from(window)).to_le_bytes()[0] % CLASSES
+}
+
+/// SYNs of a source whose kinds are remembered.
+const KEPT: usize = 8;
+
+/// The kinds of a source's last SYNs: one of a machine, several of an address that people share.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Kinds {
+    last: [Kind; KEPT],
+    /// How many of them are known, and where the next one goes.
+    known: usize,
+    next: usize,
+}
+
+impl Kinds {
+    /// Takes the kind of a SYN.
+    pub const fn note(&mut self, kind: Kind) {
+        self.last[self.next] = kind;
+        self.next = (self.next + 1) % KEPT;
+        self.known += if self.known < KEPT { 1 } else { 0 };
+    }
+
+    /// Returns each kind once, with its share.
+    pub fn shares(&self) -> impl Iterator<Item = (Kind, f64)> + '_ {
+        let last = &self.last[..self.known];
+        let first = |(place, kind): &(usize, &Kind)| !last[..*place].contains(kind);
+        let share = |kind: Kind| last.iter().filter(|other| **other == kind).count() as f64 / last.len() as f64;
+        last.iter().enumerate().filter(first).map(move |(_, kind)| (*kind, share(*kind)))
+    }
 }
 
 /// Connections of a window by the kind of system they come from.
@@ -80,14 +112,26 @@ impl Stacks {
     /// the usual proportions while `usual` rests on too little. `None` while neither does, or with too little beyond.
     #[must_use]
     pub fn one_kind(&self, usual: &Usual, borrowed: &Usual, growth: f64) -> Option<OneKind> {
+        let proportions = [usual, borrowed].into_iter().find(|usual| usual.rests_on() >= LEAST_USUAL)?;
+        self.leading(&proportions.mean, usual.mean.by_kind.map(|count| count * growth), LEAST)
+    }
+
+    /// The same of some of the connections, of which `expected` are usual.
+    #[must_use]
+    pub fn one_kind_of_some(&self, usual: &Usual, borrowed: &Usual, expected: f64) -> Option<OneKind> {
         let proportions = [usual, borrowed].into_iter().find(|usual| usual.rests_on() >= LEAST_USUAL)?.mean;
-        let excess = self.all() - usual.mean.all() * growth;
-        if excess < LEAST {
+        let each = expected / proportions.all();
+        self.leading(&proportions, proportions.by_kind.map(|count| count * each), LEAST_OF_SOME)
+    }
+
+    fn leading(&self, proportions: &Self, expected: [f64; KINDS], least: f64) -> Option<OneKind> {
+        let excess = self.all() - expected.iter().sum::<f64>();
+        if excess < least {
             return None;
         }
         let together = self.together();
         let of = |kind: usize| {
-            let (expected, q) = (usual.mean.by_kind[kind] * growth, proportions.by_kind[kind] / proportions.all());
+            let (expected, q) = (expected[kind], proportions.by_kind[kind] / proportions.all());
             let p = ((self.by_kind[kind] - expected) / excess).clamp(0.0, 1.0);
             let variance = (p * (1.0 - p) * excess + expected) * together;
             let rest = 1.0 - q;
@@ -185,6 +229,29 @@ mod tests {
         all_alike.learn(&alike);
         alike.add(3, 300.0);
         assert_eq!(alike.one_kind(&all_alike, &nobody, 1.0), None, "where all run the same nothing is told by it");
+    }
+
+    #[test]
+    fn some_connections_are_judged_by_the_proportions_of_all() {
+        let of = |robots: u32| {
+            let mut some = people(20.0);
+            (0..robots).for_each(|_| some.add(7, 1.0));
+            some.one_kind_of_some(&usual(100.0), &Usual::default(), 0.0)
+        };
+        assert!(of(0).unwrap().share < 0.1, "{:?}", of(0));
+        assert!((of(20).unwrap().share - 0.5).abs() < 0.05, "{:?}", of(20));
+        assert_eq!(people(10.0).one_kind_of_some(&usual(100.0), &Usual::default(), 0.0), None);
+        assert_eq!(people(40.0).one_kind_of_some(&usual(100.0), &Usual::default(), 30.0), None, "as many as usual");
+    }
+
+    #[test]
+    fn an_address_that_people_share_shows_all_their_systems() {
+        let mut kinds = Kinds::default();
+        assert_eq!(kinds.shares().count(), 0);
+        (0..100).for_each(|n| kinds.note(if n % 4 == 0 { 3 } else { 9 }));
+        let mut shares: Vec<(Kind, f64)> = kinds.shares().collect();
+        shares.sort_unstable_by_key(|(kind, _)| *kind);
+        assert_eq!(shares, [(3, 0.25), (9, 0.75)]);
     }
 
     #[test]

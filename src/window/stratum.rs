@@ -5,10 +5,12 @@ mod memory;
 
 pub use memory::StratumMemory;
 
+use std::collections::BTreeMap;
+
 use crate::hash::Seed;
 use crate::summary::{Contact, ContactStage};
 use crate::time::Tick;
-use crate::window::mixture::{Mixture, Sample};
+use crate::window::mixture::{Cell, Mixture, Sample};
 use crate::window::ring::Ring;
 use crate::window::shapes::Shapes;
 use crate::window::sources::{SourceSums, Sources};
@@ -93,7 +95,40 @@ pub struct Comparison {
     pub stacks: Stacks,
     /// The same usually.
     pub usual_stacks: stacks::Usual,
+    /// The settled connections, each with a system that its source shows.
+    pub told: Vec<Told>,
 }
+
+/// A settled connection and a system that its source shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// Hash of the source.
+    pub source: u64,
+    /// The connection's shape.
+    pub cell: Cell,
+    /// The system.
+    pub system: stacks::Kind,
+    /// The part that this system has among those of its source.
+    pub part: f64,
+    /// Connections it stands for, in that part.
+    pub weight: f64,
+}
+
+/// Who makes the connections of a shape.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Makers {
+    /// The connections by system.
+    pub stacks: Stacks,
+    /// The part of them that comes from sources of one system that make at least [`MANY_ALIKE`] each.
+    pub repeated: f64,
+}
+
+/// Connections of one shape in ten seconds that one visitor does not make: a browser loads a page over one connection, or
+/// six that carry different things, and who reloads does so once or twice.
+const MANY_ALIKE: f64 = 4.0;
+
+/// Part of a source's SYNs that one system sends where only one machine is behind it.
+const ONE_MACHINE: f64 = 0.8;
 
 impl Stratum {
     /// Takes a verified connection of a source whose unit hashes to `source` ([`Seed::address`]).
@@ -126,7 +161,16 @@ impl Stratum {
             usual_sources: self.sources.usual(),
             stacks: self.sources.stacks(),
             usual_stacks: *self.sources.usual_stacks(),
+            told: self.told(),
         }
+    }
+
+    fn told(&self) -> Vec<Told> {
+        let told = |(source, cell, weight): (u64, Cell, f64)| {
+            let systems = self.sources.systems(source);
+            systems.map(move |(system, part)| Told { source, cell, system, part, weight: weight * part })
+        };
+        self.shapes.connections().flat_map(told).collect()
     }
 
     /// Forgets the windows under way, as after a gap; what is usual stays.
@@ -151,6 +195,53 @@ impl Comparison {
         };
         all.stacks = all.stacks.plus(&other.stacks);
         all.usual_stacks = all.usual_stacks.plus(&other.usual_stacks);
+        all.told.extend(&other.told);
         all
+    }
+
+    /// Returns who makes the connections of some shapes.
+    #[must_use]
+    pub fn makers(&self, is_one: impl Fn(Cell) -> bool) -> Makers {
+        let mut by_source: BTreeMap<u64, BTreeMap<stacks::Kind, (f64, f64)>> = BTreeMap::new();
+        for told in self.told.iter().filter(|told| is_one(told.cell)) {
+            let (number, weight) = by_source.entry(told.source).or_default().entry(told.system).or_default();
+            *number += told.part;
+            *weight += told.weight;
+        }
+        let (mut stacks, mut repeated, mut all) = (Stacks::default(), 0.0, 0.0);
+        for systems in by_source.values() {
+            let number: f64 = systems.values().map(|(number, _)| number).sum();
+            let weight: f64 = systems.values().map(|(_, weight)| weight).sum();
+            let one_machine = systems.values().any(|(part, _)| *part >= ONE_MACHINE * number);
+            all += weight;
+            repeated += if one_machine && number >= MANY_ALIKE { weight } else { 0.0 };
+            systems.iter().for_each(|(system, (_, weight))| stacks.add(*system, *weight));
+        }
+        Makers { stacks, repeated: if all > 0.0 { repeated / all } else { 0.0 } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Connections of a shape from so many sources, each with so many and one of so many systems.
+    fn comparison(sources: u64, each: u32, systems: u8) -> Comparison {
+        let told = |source: u64| {
+            let system = (source % u64::from(systems)).to_le_bytes()[0];
+            (0..each).map(move |_| Told { source, cell: 7, system, part: 1.0, weight: 1.0 })
+        };
+        Comparison { told: (0..sources).flat_map(told).collect(), ..Comparison::default() }
+    }
+
+    #[test]
+    fn machines_that_do_the_same_again_and_again_are_told_from_visitors() {
+        let repeated = |comparison: &Comparison| comparison.makers(|cell| cell == 7).repeated;
+        assert_eq!(repeated(&comparison(100, 2, 3)), 0.0, "who reloads");
+        assert_eq!(repeated(&comparison(20, 10, 3)), 1.0, "machines of several systems");
+        let mut school = comparison(20, 10, 3);
+        (0..school.told.len()).for_each(|n| school.told[n].system = (n % 3).to_le_bytes()[0]);
+        assert_eq!(repeated(&school), 0.0, "addresses that people share");
+        assert_eq!(comparison(20, 10, 3).makers(|cell| cell == 8).repeated, 0.0);
     }
 }

@@ -158,7 +158,7 @@ fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
         F::HomeGrowthRatio => format!("Traffic from home stands at {} times its usual level.", N.figure(value)),
         F::BehaviourNats => behaviour(value),
         F::OneSystemShare => format!(
-            "Systems of one kind, by hop limit and window, account for {} of the additional connections beyond their usual part.",
+            "Systems of one kind, by hop limit and window, account for {} of those of the leading shape beyond their usual part.",
             percent(figure)
         ),
         F::TopShapeShare => format!(

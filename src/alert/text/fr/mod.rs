@@ -176,7 +176,7 @@ fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
         F::BehaviourNats => behaviour(value),
         F::OneSystemShare => format!(
             "Des systèmes d'un même type, d'après la durée de vie et la fenêtre, comptent pour {} des connexions \
-             supplémentaires au-delà de leur part habituelle.",
+             de la forme dominante au-delà de leur part habituelle.",
             percent(figure)
         ),
         F::TopShapeShare => format!(
