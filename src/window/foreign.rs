@@ -262,6 +262,12 @@ impl Foreign {
         self.rise_home.onset(self.home.usual()?)
     }
 
+    /// Forgets what home was taken to be: what each country usually sends does not depend on it.
+    pub fn forget_home(&mut self) {
+        let (countries, near) = (std::mem::take(&mut self.countries), std::mem::take(&mut self.near));
+        *self = Self { countries, near, samples: self.samples, ..Self::default() };
+    }
+
     /// Restarts windows and tests after a gap; levels stay.
     pub fn restart(&mut self, tick: Tick) {
         self.home.restart(tick);
@@ -407,5 +413,23 @@ mod tests {
         let mut foreign = Foreign::default();
         foreign.observe(Tick::new(1), &[(Country::UNKNOWN, 1_000)], 1.0, |_| false, STEP_CAP);
         assert_eq!(foreign.abroad.rate.sum(), 0.0);
+    }
+
+    #[test]
+    fn what_countries_usually_send_is_known_when_home_is_decided() {
+        let mut foreign = Foreign::default();
+        for n in 0..760 {
+            let counts = [(country("FR"), 20), (country("NL"), 1)];
+            foreign.observe(Tick::new(n), &counts, 1.0, |_| false, STEP_CAP);
+            if Tick::new(n).closes_period(40) {
+                foreign.learn(1.0);
+            }
+        }
+        foreign.forget_home();
+        run(&mut foreign, 760, 40, 20, 30, 0, false);
+        let excess = foreign.excess_by_country(true, true);
+        assert_eq!(excess[0].0, country("NL"));
+        assert!(excess.iter().all(|(of, count)| *of == country("NL") || *count < 50.0), "{excess:?}");
+        assert_eq!(foreign.home.usual(), None);
     }
 }

@@ -9,7 +9,6 @@ use crate::detect::{outlook, usual};
 use crate::policy::{Direction, SiteId};
 use crate::summary::Summary;
 use crate::time::Tick;
-use crate::window::foreign::Foreign;
 
 impl Engine {
     pub(super) fn find_home(&mut self, summary: &Summary) {
@@ -31,11 +30,10 @@ impl Engine {
         }
     }
 
-    /// Before home was known every country was abroad: what was learned of origins is begun anew.
+    /// Before home was known every country was abroad: what was learned of home and abroad is begun anew.
     pub(super) fn forget_origins(&mut self) {
         for watched in self.hosts.values_mut().chain(self.sites.values_mut().map(|site| &mut site.watched)) {
-            watched.subject.foreign = Foreign::default();
-            watched.subject.foreign.set_near(&self.settings.near);
+            watched.subject.foreign.forget_home();
             watched.forget_behaviour();
             let subject = &mut watched.subject;
             std::mem::swap(&mut subject.domestic, &mut subject.abroad);
