@@ -66,12 +66,18 @@ impl SensorBlind {
         self.sparsest.0
     }
 
+    /// Tells whether nothing at all came for so long that what is not there is no sample of what is usual.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.silent >= SILENT_TICKS && self.busy > BUSY_PER_SECOND
+    }
+
     /// Judges the sensor.
     #[must_use]
     pub fn detect(&self, now: Timestamp) -> Option<Finding> {
         let loss = self.loss_share();
         let blind_by_loss = loss >= LOST_SHARE && (self.frames.filled() == 40 || self.lost.sum() > 1_000);
-        let blind_by_silence = self.silent >= SILENT_TICKS && self.busy > BUSY_PER_SECOND;
+        let blind_by_silence = self.is_silent();
         if !blind_by_loss && !blind_by_silence {
             return None;
         }

@@ -76,7 +76,7 @@ impl Engine {
             watched.subject.abroad.roll(tick, quiet);
             watched.subject.domestic.roll(tick, quiet);
             watched.subject.systems.roll(tick, quiet);
-            if watched.is_due(tick) {
+            if watched.is_due(tick) && !self.sensor.is_silent() {
                 // What alarms is not quiet, and no reason to raise a line.
                 let evidence = std::mem::take(&mut watched.evidence);
                 if watched.subject.alarm_ratio < 1.0 && watched.subject.syns.usual().is_some() {

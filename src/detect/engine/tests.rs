@@ -34,3 +34,23 @@ fn a_host_is_known_in_time_though_scans_wake_its_neighbours() {
     let busy = engine.hosts.get(&host(200, 5).address).unwrap();
     assert!(busy.subject.syns.usual().is_some(), "after 200 s, of which 180 are needed");
 }
+
+#[test]
+fn a_dead_link_is_no_sample_of_what_is_usual() {
+    let site = Site { name: "a".into(), prefixes: vec!["192.0.2.0/24".parse().unwrap()] };
+    let mut engine = Engine::new(Settings::default(), Arc::new(Policy::new(vec![site], false)), Seed::default());
+    let usual = |engine: &Engine| engine.hosts.get(&host(200, 5).address).unwrap().subject.syns.usual().unwrap();
+    let run = |engine: &mut Engine, ticks: std::ops::Range<u64>, frames: u64| {
+        for tick in ticks.map(Tick::new) {
+            let hosts = if frames > 0 { vec![host(200, 5)] } else { vec![] };
+            engine.observe(
+                &Summary { tick, hosts, ..Summary::default() },
+                &CaptureTick { tick, frames, ..CaptureTick::default() },
+            );
+        }
+    };
+    run(&mut engine, 1..4 * 300, 100);
+    let before = usual(&engine);
+    run(&mut engine, 4 * 300..4 * 1_100, 0);
+    assert!(usual(&engine) > 0.7 * before, "{} after {before}", usual(&engine));
+}
