@@ -152,10 +152,11 @@ impl World {
         let contacts = contacts.into_iter().map(|source| self.contact(source, true, 2_000)).collect();
         self.ripen(8, served, false, contacts);
         let contacts = (0..spare + stuck).map(|_| self.person()).collect::<Vec<_>>();
-        let contacts = contacts.into_iter().map(|source| self.contact(source, false, 10_000)).collect();
+        let contacts: Vec<_> = contacts.into_iter().map(|source| self.contact(source, false, 10_000)).collect();
         self.ripen(20, stuck, false, Vec::new());
         self.ripen(20, spare, true, Vec::new());
-        self.ripen(40, 0, false, contacts);
+        self.ripen(80, 0, false, at(ContactStage::NotWaiting, &contacts));
+        self.ripen(40, 0, false, [at(ContactStage::Waiting, &contacts), contacts].concat());
         let contacts = (0..bots).map(|n| self.contact([20, 0, 0, (n % 8) as u8], false, 5_000)).collect();
         self.ripen(20, bots, true, contacts);
         let (serial, sources) = (self.serial, load.unfinished_sources);
@@ -164,10 +165,11 @@ impl World {
             let n = (serial + u64::from(n)) % sources;
             [20, 1, (n >> 8) as u8, n as u8]
         };
-        let contacts = (0..unfinished).map(|n| self.contact(source(n), false, 10_000)).collect();
+        let contacts: Vec<_> = (0..unfinished).map(|n| self.contact(source(n), false, 10_000)).collect();
         self.ripen(20, unfinished, false, Vec::new());
-        self.ripen(40, 0, false, contacts);
-        let contacts = (0..blocked).map(|n| self.contact([20, 2, 0, n as u8], true, 10_000)).collect();
+        self.ripen(40, 0, false, [at(ContactStage::Waiting, &contacts), contacts].concat());
+        let contacts: Vec<_> = (0..blocked).map(|n| self.contact([20, 2, 0, n as u8], true, 10_000)).collect();
+        self.ripen(0, 0, false, at(ContactStage::Blocked, &contacts));
         self.ripen(40, blocked, false, contacts);
         self.finish(host);
     }
@@ -217,6 +219,11 @@ impl World {
         let loud = self.lines.iter().filter(|line| line.severity > Severity::Info);
         loud.map(|line| format!("{} {}", line.kind, line.why)).collect()
     }
+}
+
+/// The same connections at another stage.
+fn at(stage: ContactStage, contacts: &[Contact]) -> Vec<Contact> {
+    contacts.iter().map(|contact| Contact { stage, ..*contact }).collect()
 }
 
 /// The opening line, and how long after the tick `since` it came, in seconds.
@@ -276,6 +283,7 @@ fn clients_that_do_not_read_are_found() {
     let (alert, seconds) = opening(&world, start);
     assert!(seconds < 20.0, "found after {seconds} s");
     assert!(alert.why.contains("are not read from"), "{}", alert.why);
+    assert_eq!(alert.origins[0].country.to_string(), "NL");
 }
 
 #[test]

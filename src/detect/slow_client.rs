@@ -15,7 +15,6 @@
 use crate::detect::exhaustion::{Evidence, Memory, server_is_well};
 use crate::detect::finding::FigureName as F;
 use crate::detect::view::{Situation, View, figure};
-use crate::window::clients::Client;
 use crate::window::subject::Subject;
 
 /// Waiting connections below which nothing is said (DETECTION 5).
@@ -81,9 +80,9 @@ pub(super) fn judge(view: &View, subject: &Subject, memory: &Memory, situation: 
         margin: 10.0 * (share - at_most),
         excess: (waiting.now - expected, connections.usual_open().unwrap_or(0.0)),
         figures,
-        clients: if idle.is_empty() { subject.clients.holding() } else { idle },
-        port: subject.clients.leading_port(),
-        weight: Client::held,
+        clients: if idle.iter().any(|(_, client)| client.waiting > 0.0) { idle } else { subject.clients.waiting() },
+        port: subject.clients.waiting_port(),
+        weight: |client| client.waiting,
         settings: vec![("least_waiting", LEAST_WAITING), ("stay_ratio", STAYS)],
     }
 }

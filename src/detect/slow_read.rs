@@ -42,9 +42,9 @@ pub(super) fn judge(subject: &Subject) -> Evidence {
             figure(F::BlockedShare, share, Some(at_most)),
             figure(F::OpenCount, connections.open, connections.usual_open()),
         ],
-        clients: subject.clients.lasting(),
+        clients: subject.clients.blocked(),
         port: None,
-        weight: |client| client.lasting,
+        weight: |client| client.blocked,
         settings: vec![("least_blocked", LEAST_BLOCKED)],
     }
 }

@@ -93,7 +93,7 @@ impl Sources {
     pub fn observe(&mut self, summary: &Summary, policy: &Policy, standing: impl Fn(Address) -> Standing) {
         let now = summary.tick;
         self.now = now.end();
-        for contact in &summary.contacts {
+        for contact in summary.contacts.iter().filter(|contact| !contact.stage.is_held()) {
             self.scanning.contact(now, contact);
             if !self.is_proxy(contact.originator) && !self.is_proxy(contact.responder) {
                 self.guessing.contact(now, contact, policy);

@@ -49,26 +49,35 @@ impl ContactSampler {
     }
 }
 
-/// The contacts of a partition, in three samplers: conversations that proved nothing, which anyone can forge where a service
-/// answers, must not thin those that did, and a rush must not thin those that carry much.
+/// The contacts of a partition, in four samplers: conversations that proved nothing, which anyone can forge where a service
+/// answers, must not thin those that did, a rush must not thin those that carry much, and who stops and goes on all the time
+/// must not thin any.
 #[derive(Debug)]
 pub(crate) struct ContactSamplers {
     verified: ContactSampler,
     unproven: ContactSampler,
     progress: ContactSampler,
+    held: ContactSampler,
 }
 
 impl ContactSamplers {
-    /// Makes room for `most` contacts of verified conversations a tick, and for half as many of each other sort.
+    /// Makes room for `most` contacts of verified conversations a tick, for half as many of those that carry much and of those
+    /// that proved nothing, and for a quarter as many that are held.
     pub(crate) fn new(most: usize) -> Self {
         let sampler = ContactSampler::new;
-        Self { verified: sampler(most), unproven: sampler(most / 2), progress: sampler(most / 2) }
+        Self {
+            verified: sampler(most),
+            unproven: sampler(most / 2),
+            progress: sampler(most / 2),
+            held: sampler(most / 4),
+        }
     }
 
     /// Offers a contact whose originator's source unit hashes to `source`.
     pub(crate) fn offer(&mut self, source: u64, contact: Contact) {
         let sampler = match contact.stage {
             ContactStage::Progress => &mut self.progress,
+            stage if stage.is_held() => &mut self.held,
             _ if contact.verified => &mut self.verified,
             _ => &mut self.unproven,
         };
@@ -77,7 +86,7 @@ impl ContactSamplers {
 
     /// Hands out the contacts of the tick and begins the next one.
     pub(crate) fn close(&mut self, contacts: &mut Vec<Contact>) {
-        for sampler in [&mut self.verified, &mut self.unproven, &mut self.progress] {
+        for sampler in [&mut self.verified, &mut self.unproven, &mut self.progress, &mut self.held] {
             sampler.close(contacts);
         }
     }

@@ -259,6 +259,22 @@ pub enum ContactStage {
     /// It has carried another 4 MiB since the last such contact, or it ended after one; `sent` and `received` count from
     /// the last one. What a conversation carried in all is the sum of these; one that carried less has none.
     Progress,
+    /// Its client began to keep the server waiting for the rest of a request, and no longer does.
+    Waiting,
+    /// See [`ContactStage::Waiting`].
+    NotWaiting,
+    /// Its client stopped reading what the server has sent, and no longer does.
+    Blocked,
+    /// See [`ContactStage::Blocked`].
+    NotBlocked,
+}
+
+impl ContactStage {
+    /// Tells whether it is of a connection that its client holds, and no beginning or end.
+    #[must_use]
+    pub const fn is_held(self) -> bool {
+        matches!(self, Self::Waiting | Self::NotWaiting | Self::Blocked | Self::NotBlocked)
+    }
 }
 
 /// Packets to one destination that is not protected, while protection is being learned: the heaviest only. A destination

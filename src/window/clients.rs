@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::address::Address;
 use crate::country::Country;
-use crate::summary::Contact;
+use crate::summary::{Contact, ContactStage};
 use crate::time::Tick;
 
 /// Clients told apart.
@@ -39,7 +39,11 @@ pub struct Client {
     pub lasting: f64,
     /// Connections that were served and ended.
     pub served: f64,
-    /// Packets and bytes it sent on them.
+    /// Open connections on which it keeps the server waiting.
+    pub waiting: f64,
+    /// Those that it does not read from.
+    pub blocked: f64,
+    /// Packets and bytes it sent on the settled ones.
     pub packets: u64,
     /// See `packets`.
     pub bytes: u64,
@@ -51,6 +55,11 @@ impl Client {
     pub const fn held(&self) -> f64 {
         self.unserved + self.lasting
     }
+
+    /// All that gives it a place.
+    const fn worth(&self) -> f64 {
+        self.held() + self.waiting + self.blocked
+    }
 }
 
 /// The table.
@@ -61,6 +70,8 @@ pub struct Clients {
     unserved: f64,
     /// The same by port, of the first few ports.
     ports: BTreeMap<u16, f64>,
+    /// Waiting connections by port, of the first few ports.
+    waiting_ports: BTreeMap<u16, f64>,
 }
 
 impl Clients {
@@ -70,9 +81,7 @@ impl Clients {
         if !contact.served {
             let weight = f64::from(contact.weight);
             self.unserved += weight;
-            if self.ports.len() < MOST_PORTS || self.ports.contains_key(&contact.port) {
-                *self.ports.entry(contact.port).or_default() += weight;
-            }
+            count_port(&mut self.ports, contact.port, weight);
         }
         let source = contact.originator.source_unit();
         if !self.entries.contains_key(&source) && (contact.served && !lasting || !self.has_room()) {
@@ -89,13 +98,33 @@ impl Clients {
         client.bytes += contact.sent.bytes;
     }
 
+    /// Takes a connection that its client began to hold, or no longer holds.
+    pub fn hold(&mut self, contact: &Contact) {
+        use ContactStage as S;
+        let is_waiting = matches!(contact.stage, S::Waiting | S::NotWaiting);
+        let step = if matches!(contact.stage, S::Waiting | S::Blocked) { 1.0 } else { -1.0 };
+        if is_waiting {
+            count_port(&mut self.waiting_ports, contact.port, step * f64::from(contact.weight));
+        }
+        let source = contact.originator.source_unit();
+        if !self.entries.contains_key(&source) && (step < 0.0 || !self.has_room()) {
+            return;
+        }
+        let client = self.entries.entry(source).or_default();
+        client.country = contact.country;
+        let count = if is_waiting { &mut client.waiting } else { &mut client.blocked };
+        *count = (*count + step).max(0.0);
+    }
+
     /// Makes room by taking one connection from every client; tells whether there is some.
     fn has_room(&mut self) -> bool {
         if self.entries.len() >= MOST {
             self.entries.retain(|_, client| {
                 client.unserved = (client.unserved - 1.0).max(0.0);
                 client.lasting = (client.lasting - 1.0).max(0.0);
-                client.unserved + client.lasting > 0.0
+                client.waiting = (client.waiting - 1.0).max(0.0);
+                client.blocked = (client.blocked - 1.0).max(0.0);
+                client.worth() > 0.0
             });
         }
         self.entries.len() < MOST
@@ -105,17 +134,21 @@ impl Clients {
     pub fn roll(&mut self, tick: Tick, held: bool) {
         if !held && tick.closes_period(HALVED_EVERY) {
             self.unserved /= 2.0;
-            self.ports.retain(|_, count| {
-                *count /= 2.0;
-                *count >= 0.5
-            });
+            for ports in [&mut self.ports, &mut self.waiting_ports] {
+                ports.retain(|_, count| {
+                    *count /= 2.0;
+                    *count >= 0.5
+                });
+            }
             self.entries.retain(|_, client| {
                 client.unserved /= 2.0;
                 client.lasting /= 2.0;
                 client.served /= 2.0;
+                client.waiting /= 2.0;
+                client.blocked /= 2.0;
                 client.packets /= 2;
                 client.bytes /= 2;
-                client.unserved + client.lasting >= 0.5
+                client.worth() >= 0.5
             });
         }
     }
@@ -140,16 +173,23 @@ impl Clients {
         self.heaviest(|client| if client.unserved >= client.served + client.lasting { client.unserved } else { 0.0 })
     }
 
-    /// Returns clients with connections that led to nothing or go on, those with most first: who holds what is open.
+    /// Returns the port that nine tenths of the waiting connections were opened to.
     #[must_use]
-    pub fn holding(&self) -> Vec<(Address, Client)> {
-        self.heaviest(Client::held)
+    pub fn waiting_port(&self) -> Option<u16> {
+        let all: f64 = self.waiting_ports.values().sum();
+        self.waiting_ports.iter().find(|(_, count)| **count > 0.0 && **count >= 0.9 * all).map(|(port, _)| *port)
     }
 
-    /// Returns clients with served connections that go on, those with most first.
+    /// Returns clients that keep the server waiting, those with most connections first.
     #[must_use]
-    pub fn lasting(&self) -> Vec<(Address, Client)> {
-        self.heaviest(|client| client.lasting)
+    pub fn waiting(&self) -> Vec<(Address, Client)> {
+        self.heaviest(|client| client.waiting)
+    }
+
+    /// Returns clients that do not read, those with most connections first.
+    #[must_use]
+    pub fn blocked(&self) -> Vec<(Address, Client)> {
+        self.heaviest(|client| client.blocked)
     }
 
     /// Returns the part of all unserved connections that idle clients opened, 0 to 1.
@@ -166,11 +206,18 @@ impl Clients {
     }
 }
 
+fn count_port(ports: &mut BTreeMap<u16, f64>, port: u16, weight: f64) {
+    if ports.len() < MOST_PORTS || ports.contains_key(&port) {
+        let count = ports.entry(port).or_default();
+        *count = (*count + weight).max(0.0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::packet::Protocol;
-    use crate::summary::{ContactStage, Volume};
+    use crate::summary::Volume;
     use crate::time::Timestamp;
 
     fn contact(source: [u8; 4], served: bool) -> Contact {
@@ -208,20 +255,28 @@ mod tests {
     #[test]
     fn who_holds_connections_is_remembered_with_the_port_as_long_as_they_are_held() {
         let mut clients = Clients::default();
-        let mut settle = |source, port, served, age_ms, times| {
-            (0..times).for_each(|_| clients.settle(&Contact { port, age_ms, ..contact(source, served) }));
+        let mut hold = |source, port, stage, times| {
+            (0..times).for_each(|_| clients.hold(&Contact { port, stage, ..contact(source, true) }));
         };
-        settle([10, 0, 0, 1], 80, false, 10_000, 30);
-        settle([10, 0, 0, 2], 443, true, 10_000, 40);
-        settle([10, 0, 0, 3], 443, false, 10_000, 2);
-        assert_eq!(clients.leading_port(), Some(80), "of those that lead to nothing");
-        let holding: Vec<f64> = clients.holding().iter().map(|(_, client)| client.held()).collect();
-        assert_eq!(holding, [40.0, 30.0, 2.0]);
+        hold([10, 0, 0, 1], 80, ContactStage::Waiting, 30);
+        hold([10, 0, 0, 2], 443, ContactStage::Blocked, 40);
+        hold([10, 0, 0, 3], 443, ContactStage::Waiting, 2);
+        // Who is served and stays, as browsers do, holds nothing.
+        (0..500).for_each(|_| clients.settle(&Contact { age_ms: 10_000, ..contact([10, 0, 0, 4], true) }));
+        assert_eq!((clients.waiting_port(), clients.leading_port()), (Some(80), None));
+        let waiting =
+            |clients: &Clients| clients.waiting().iter().map(|(_, client)| client.waiting).collect::<Vec<f64>>();
+        assert_eq!(waiting(&clients), [30.0, 2.0]);
+        assert_eq!(clients.blocked()[0].0, Address::v4([10, 0, 0, 2]));
+        (0..2).for_each(|_| {
+            clients.hold(&Contact { stage: ContactStage::NotWaiting, ..contact([10, 0, 0, 3], true) });
+        });
+        assert_eq!(waiting(&clients), [30.0], "who goes on holds nothing any more");
         (0..12).for_each(|minute| clients.roll(Tick::new(minute * 240 + 239), true));
-        assert_eq!(clients.holding().len(), 3);
+        assert_eq!(waiting(&clients).len(), 1);
         (0..12).for_each(|minute| clients.roll(Tick::new(minute * 240 + 239), false));
-        assert!(clients.holding().is_empty());
-        assert_eq!(clients.leading_port(), None);
+        assert!(waiting(&clients).is_empty() && clients.blocked().is_empty());
+        assert_eq!(clients.waiting_port(), None);
     }
 
     #[test]

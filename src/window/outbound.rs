@@ -130,7 +130,7 @@ impl Outbound {
         let counts = match contact.stage {
             ContactStage::Settled => all < PROGRESS,
             ContactStage::Progress => true,
-            ContactStage::Verified => false,
+            _ => false,
         };
         let Some(host) = self.host(now, contact.originator) else { return };
         host.roll(now);

@@ -208,7 +208,7 @@ impl Pulls {
         let counts = match contact.stage {
             ContactStage::Settled => all < PROGRESS,
             ContactStage::Progress => true,
-            ContactStage::Verified => false,
+            _ => false,
         };
         if counts {
             pulled.bytes[0] += contact.received.bytes;

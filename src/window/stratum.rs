@@ -140,7 +140,7 @@ impl Stratum {
                 self.sources.settle(seed, source, contact);
                 self.service.settle(contact);
             }
-            ContactStage::Progress => {}
+            _ => {}
         }
     }
 

@@ -110,6 +110,10 @@ impl Engine {
         let site = self.policy.site_of(contact.responder).and_then(|site| self.sites.get_mut(&site));
         for watched in host.into_iter().chain(site.map(|site| &mut site.watched)) {
             let subject = &mut watched.subject;
+            if contact.stage.is_held() {
+                subject.clients.hold(contact);
+                continue;
+            }
             let stratum = if is_abroad { &mut subject.abroad } else { &mut subject.domestic };
             stratum.observe(self.seed, source, tick, contact, newness);
             if contact.stage == ContactStage::Settled {

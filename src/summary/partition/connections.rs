@@ -5,7 +5,8 @@ use super::{Context, Partition, Segment};
 use crate::flow::entry::{Flow, State};
 use crate::flow::table::FlowId;
 use crate::packet::TcpFlags;
-use crate::summary::ConnectionTick;
+use crate::summary::{ConnectionTick, ContactStage};
+use crate::time::Timestamp;
 
 impl Partition {
     /// Counts a verified connection as open at the host with place `at`.
@@ -33,11 +34,17 @@ impl Partition {
             begins |= if closed { State::BLOCKED } else { 0 };
             ends |= if packet.window > 0 { State::BLOCKED } else { 0 };
         }
-        self.turn_connection(cx, id, begins, ends);
+        self.turn_connection(cx, id, (begins, ends), segment.now());
     }
 
     /// Judges an open connection that has come to an age of five or ten seconds.
-    pub(super) fn age_connection(&mut self, cx: &mut Context<'_>, id: FlowId, ripe: bool, of_age: bool) {
+    pub(super) fn age_connection(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: FlowId,
+        (ripe, of_age): (bool, bool),
+        now: Timestamp,
+    ) {
         let flow = self.table.get_mut(id);
         if !flow.is_tcp() || !flow.has(State::COUNTED) {
             return;
@@ -48,12 +55,12 @@ impl Partition {
             self.connection(cx, &flow, |counts| ripen(counts, &flow));
         }
         if of_age && self.table.get(id).awaits_settlement() && self.table.get(id).has_no_request() {
-            self.turn_connection(cx, id, State::WAITING, 0);
+            self.turn_connection(cx, id, (State::WAITING, 0), now);
         }
     }
 
     /// Counts the end of a connection, unless it was counted or never was open.
-    pub(super) fn close_connection(&mut self, cx: &mut Context<'_>, flow: &mut Flow) {
+    pub(super) fn close_connection(&mut self, cx: &mut Context<'_>, flow: &mut Flow, now: Timestamp) {
         if !flow.has(State::COUNTED) {
             return;
         }
@@ -67,13 +74,14 @@ impl Partition {
             counts.waiting_ended += u32::from(before.has(State::WAITING));
             counts.blocked_ended += u32::from(before.has(State::BLOCKED));
         });
+        self.tell_held(cx, &before, before.state, [ContactStage::NotWaiting, ContactStage::NotBlocked], now);
         if let Some(at) = self.responder_place(&before) {
             self.places.get_mut(at).end_connection();
         }
     }
 
-    /// Sets and clears [`State::WAITING`] and [`State::BLOCKED`], and counts what changed.
-    fn turn_connection(&mut self, cx: &mut Context<'_>, id: FlowId, begins: u32, ends: u32) {
+    /// Sets and clears [`State::WAITING`] and [`State::BLOCKED`], counts what changed and tells what began.
+    fn turn_connection(&mut self, cx: &mut Context<'_>, id: FlowId, (begins, ends): (u32, u32), now: Timestamp) {
         let flow = self.table.get_mut(id);
         let (begins, ends) = (begins & !flow.state, ends & flow.state);
         if begins | ends == 0 {
@@ -88,6 +96,17 @@ impl Partition {
             counts.blocked_began += count(begins, State::BLOCKED);
             counts.blocked_ended += count(ends, State::BLOCKED);
         });
+        self.tell_held(cx, &flow, begins, [ContactStage::Waiting, ContactStage::Blocked], now);
+        self.tell_held(cx, &flow, ends, [ContactStage::NotWaiting, ContactStage::NotBlocked], now);
+    }
+
+    /// Tells who holds a connection, or no longer does.
+    fn tell_held(&mut self, cx: &mut Context<'_>, flow: &Flow, bits: u32, stages: [ContactStage; 2], now: Timestamp) {
+        for (bit, stage) in [State::WAITING, State::BLOCKED].into_iter().zip(stages) {
+            if bits & bit != 0 {
+                self.contact(cx, flow, stage, now);
+            }
+        }
     }
 
     fn connection(&mut self, cx: &mut Context<'_>, flow: &Flow, count: impl FnOnce(&mut ConnectionTick)) {

@@ -45,7 +45,7 @@ impl Partition {
 
     /// Writes a flow that has left the table.
     pub(super) fn write(&mut self, cx: &mut Context<'_>, flow: &mut Flow, reason: EndReason, now: Timestamp) {
-        self.close_connection(cx, flow);
+        self.close_connection(cx, flow, now);
         if flow.awaits_settlement() {
             self.contact(cx, flow, ContactStage::Settled, now);
         }
@@ -133,7 +133,7 @@ impl Partition {
             let flow = self.table.get(id);
             let ending = flow.ending(cx.timeouts, now);
             let (ripe, of_age) = (flow.is_ripe(now), flow.is_of_age(now));
-            self.age_connection(cx, id, ripe, of_age);
+            self.age_connection(cx, id, (ripe, of_age), tick.start());
             if of_age || ending.is_some() {
                 self.settle(cx, id, tick.start());
             }

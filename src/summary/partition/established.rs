@@ -106,7 +106,7 @@ impl Partition {
                 self.turn_away(cx, id, segment, idle_us);
             }
             let mut flow = *self.table.get(id);
-            self.close_connection(cx, &mut flow);
+            self.close_connection(cx, &mut flow, segment.now());
             self.table.get_mut(id).state = flow.state;
             self.settle(cx, id, segment.now());
         }
