@@ -74,6 +74,8 @@ struct Load {
     resets: bool,
     /// The application answers after seconds.
     slow: bool,
+    /// It does so behind a quick handshake, and who is impatient leaves.
+    slow_pages: bool,
     /// Forged SYNs go to a closed port, which refuses them.
     closed: bool,
     /// Forged addresses are those of clients.
@@ -92,6 +94,7 @@ const CALM: Load = Load {
     raw_bots: 0.0,
     resets: false,
     slow: false,
+    slow_pages: false,
     closed: false,
     borrowed: false,
     lost: 0.0,
@@ -210,6 +213,9 @@ impl World {
         host.client_data += 1;
         // Classes of powers of two of a millisecond: some ten of them, or some five seconds.
         host.first_byte[if load.slow { 13 } else { 4 }] += 1;
+        // A page behind the handshake.
+        host.answers[if load.slow_pages { 13 } else { 4 }] += 1;
+        host.given_up += u32::from(load.slow_pages && self.random.chance(load.impatient));
         let country: Country = if home { "FR" } else { "NL" }.parse().unwrap();
         match host.verified_from.iter_mut().find(|(of, _)| *of == country) {
             Some(entry) => entry.1 += 1,
@@ -525,6 +531,21 @@ fn an_application_that_answers_late_is_overloaded_in_a_rush_and_at_fault_without
         let after = world.run_until_loud(40, &Load { home, slow: true, ..CALM }, AlertKind::Overload);
         assert!(after.is_some_and(|seconds| seconds <= 15.0), "{after:?}");
         assert_eq!(world.last(AlertKind::Overload).verdict, Some(verdict));
+        assert!(world.loud().iter().all(|(kind, ..)| *kind == AlertKind::Overload), "{:?}", world.loud());
+    }
+}
+
+#[test]
+fn slow_pages_behind_a_quick_handshake_are_an_overload_that_hurts_once_clients_leave() {
+    for (home, impatient, severity) in
+        [(900.0, 0.4, Severity::Warning), (900.0, 0.05, Severity::Info), (95.0, 0.4, Severity::Warning)]
+    {
+        let mut world = World::new(1_010);
+        world.run(300, &CALM);
+        world.run(40, &Load { home, slow_pages: true, impatient, ..CALM });
+        let overload = world.last(AlertKind::Overload);
+        let verdict = if home > 100.0 { Verdict::Overload } else { Verdict::Health };
+        assert_eq!((overload.fires(), overload.severity, overload.verdict), (true, severity, Some(verdict)));
         assert!(world.loud().iter().all(|(kind, ..)| *kind == AlertKind::Overload), "{:?}", world.loud());
     }
 }

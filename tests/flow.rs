@@ -211,6 +211,81 @@ fn a_handshake_proves_the_client_at_its_ack_once() {
     assert!(contacts[1].served);
 }
 
+/// A connection whose first answer, as of a TLS handshake, came within a few milliseconds; `then` goes on after 200 ms.
+fn after_a_quick_handshake(then: impl Fn(&Pair) -> Vec<Packet>) -> Watch {
+    let pair = Pair::tcp(1);
+    let mut packets = pair.handshake(100).to_vec();
+    packets.push(pair.asks(130, ACK, (101, 901), 200));
+    packets.push(pair.answers(135, ACK, (901, 301), 1_000));
+    packets.extend(then(&pair));
+    Watch::of(packets).after(12)
+}
+
+#[test]
+fn a_late_answer_behind_a_quick_handshake_is_timed() {
+    let watch = after_a_quick_handshake(|pair| {
+        vec![
+            pair.asks(200, ACK, (301, 1_901), 400),
+            // Tried again by a client whose patience ends first: the same question.
+            pair.asks(1_300, ACK, (301, 1_901), 400),
+            pair.answers(5_200, ACK, (1_901, 701), 1_000),
+            pair.answers(5_210, ACK, (2_901, 701), 1_000),
+        ]
+    });
+    assert_eq!((watch.sum(|host| host.first_byte[3]), watch.sum(|host| host.first_byte.iter().sum())), (1, 1));
+    assert_eq!((watch.sum(|host| host.answers[13]), watch.sum(|host| host.answers.iter().sum())), (1, 1));
+    assert_eq!(watch.sum(|host| host.answers_resumed + host.given_up), 0);
+}
+
+#[test]
+fn an_answer_behind_a_ticket_is_late_and_the_same_question() {
+    let watch = after_a_quick_handshake(|pair| {
+        vec![
+            pair.asks(200, ACK, (301, 1_901), 400),
+            pair.answers(205, ACK, (1_901, 701), 250),
+            pair.answers(5_205, ACK, (2_151, 701), 1_000),
+        ]
+    });
+    assert_eq!((watch.sum(|host| host.answers[3]), watch.sum(|host| host.answers[13])), (1, 1));
+    assert_eq!(watch.sum(|host| host.answers_resumed), 1);
+}
+
+#[test]
+fn a_client_that_leaves_instead_of_waiting_is_counted() {
+    let leaves = |at| {
+        after_a_quick_handshake(move |pair| {
+            vec![
+                pair.asks(200, ACK, (301, 1_901), 400),
+                // Its good-bye is no question.
+                pair.asks(at - 1, ACK, (701, 1_901), 24),
+                pair.asks(at, FIN | ACK, (725, 1_901), 0),
+            ]
+        })
+    };
+    assert_eq!(leaves(6_000).sum(|host| host.given_up), 1);
+    assert_eq!(leaves(6_000).sum(|host| host.answers[13]), 1);
+    assert_eq!(leaves(700).sum(|host| host.given_up), 0, "after half a second that says nothing");
+    let missed = after_a_quick_handshake(|pair| {
+        vec![pair.asks(200, ACK, (301, 1_901), 400), pair.asks(6_000, FIN | ACK, (701, 4_901), 0)]
+    });
+    assert_eq!(missed.sum(|host| host.given_up), 0, "it acknowledges an answer that the capture missed");
+    let gap = after_a_quick_handshake(|pair| {
+        vec![pair.asks(200, ACK, (301, 1_901), 400), pair.answers(6_000, ACK, (4_901, 701), 1_000)]
+    });
+    assert_eq!(gap.sum(|host| host.answers.iter().sum()), 0, "it may not be the first of the answer");
+}
+
+#[test]
+fn who_holds_a_connection_is_told_when_it_begins_and_when_it_ends() {
+    let watch = after_a_quick_handshake(|pair| {
+        let pieces = (0..4).map(|n| pair.asks(1_000 + 3_000 * u64::from(n), ACK, (301 + 10 * n, 1_901), 10));
+        pieces.chain([pair.answers(10_500, ACK, (1_901, 341), 1_000)]).collect()
+    });
+    let waits = |stage: &ContactStage| matches!(stage, ContactStage::Waiting | ContactStage::NotWaiting);
+    let held: Vec<_> = watch.contacts().iter().map(|contact| contact.stage).filter(waits).collect();
+    assert_eq!(held, [ContactStage::Waiting, ContactStage::NotWaiting]);
+}
+
 #[test]
 fn an_ack_with_a_wrong_number_proves_nothing() {
     let pair = Pair::tcp(1);

@@ -46,6 +46,10 @@ closed_set! {
         RefusedShare = "refused_share",
         /// Median time from a client's first byte to the server's first byte.
         FirstByteSeconds = "first_byte_seconds",
+        /// Median time from a client's later questions to the server's answers.
+        AnswerSeconds = "answer_seconds",
+        /// Share of questions whose client ended the connection instead of waiting.
+        GivenUpShare = "given_up_share",
         /// Verified connections a second.
         VerifiedPerSecond = "verified_per_second",
         /// Verified connections a second to which the server sent data.

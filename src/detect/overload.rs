@@ -3,17 +3,20 @@
 //! Method: three signs of a full server, each against the server's own usual share. SYN queue full: first SYNs go
 //! unanswered and the clients try again, as real stacks do (forged ones never do, so the retried share is taken of what
 //! forging leaves). Accept queue full: Linux drops the client's ACK and repeats its SYN-ACK to finished handshakes, or
-//! resets them where it is told to (`tcp_abort_on_overflow`). Application slow: half of the first bytes come late. Slow
-//! without more demand than usual it is a fault of the service (DETECTION 4.4).
+//! resets them where it is told to (`tcp_abort_on_overflow`). Application slow: half of the first bytes come late, or half
+//! of the later answers, as of pages behind a quick TLS handshake. Slow without more demand than usual it is a fault of the
+//! service (DETECTION 4.4). Later answers that a new page holds back by design are late too: so they alone are told as `info`
+//! until clients give up waiting.
 //!
-//! Blind spots: requests inside one connection (HTTP/2, QUIC) can overload a server without any sign, and so can slow pages
-//! behind a quick TLS handshake; a link that loses packets before the mirror looks like a server that does not answer.
+//! Blind spots: requests inside one connection that overlap (HTTP/2), and QUIC, can overload a server without any sign; a
+//! link that loses packets before the mirror looks like a server that does not answer.
 
 use crate::detect::confidence;
-use crate::detect::finding::{FigureName as F, Finding};
+use crate::detect::finding::{Figure, FigureName as F, Finding};
 use crate::detect::view::{SAID_FROM, Situation, View, figure, on_tcp, origins};
 use crate::kind::{AlertKind, Severity, Verdict};
 use crate::time::Tick;
+use crate::window::first_byte::FirstByte;
 use crate::window::subject::{SHARE_FLOOR, Sidedness, Subject};
 
 /// Unanswered first SYNs a second, and clients turned away a second, below which nothing is called an overload.
@@ -52,8 +55,9 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     }
     let (unanswered_score, away_score) = (subject.unanswered.decades(), subject.turned_away.decades());
     let (late_score, late_onset) = subject.first_byte.evidence();
+    let (answer_score, answer_onset) = subject.answers.evidence();
     situation.accept_queue_full = false;
-    if unanswered_score.max(away_score).max(late_score) < SAID_FROM * line {
+    if unanswered_score.max(away_score).max(late_score).max(answer_score) < SAID_FROM * line {
         situation.dead = false;
         return None;
     }
@@ -64,13 +68,17 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     let (away, finished) = subject.cohorts.turned_away(40);
     let away_share = if finished > 0.0 { (away / finished).min(1.0) } else { 0.0 };
     let (late_share, waits) = subject.first_byte.late();
+    let (late_answers, questions) = subject.answers.late();
+    let given_up = (subject.given_up.sum() as f64 / questions.max(1.0)).min(1.0);
     let has_served = subject.verified.usual().is_some_and(|usual| usual >= 1.0) || subject.verified.per_second() >= 2.0;
 
     let backlog_full = unanswered_rate >= LEAST_UNANSWERED && retried >= LEAST_RETRIED && has_served;
     let accept_full = away / 10.0 >= LEAST_TURNED_AWAY;
     let slow = late_share >= MOST_LATE && waits / 10.0 >= LEAST_WAITS;
+    let slow_answers = late_answers >= MOST_LATE && questions / 10.0 >= LEAST_WAITS;
     let sign = |holds: bool, score: f64, onset, margin| Sign { score: if holds { score } else { 0.0 }, onset, margin };
     let signs = [
+        sign(slow_answers, answer_score, answer_onset, late_answers - MOST_LATE),
         sign(slow, late_score, late_onset, late_share - MOST_LATE),
         sign(backlog_full, unanswered_score, subject.unanswered.onset(), retried - LEAST_RETRIED),
         sign(accept_full, away_score, subject.turned_away.onset(), away_share - SHARE_FLOOR),
@@ -85,14 +93,15 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     }
     let mut finding = view.finding(AlertKind::Overload, subject, leading.score, line);
     on_tcp(&mut finding, subject.leading_port());
-    finding.gates_hold = backlog_full || accept_full || slow;
+    finding.gates_hold = backlog_full || accept_full || slow || slow_answers;
     let refuses = unanswered >= HURTS || away_share >= HURTS;
     // What an attack on this host or a neighbour brings about is told by that attack's alert.
     let attacked = situation.is_attacked() || view.site_attacked;
     situation.dead = is_dead(subject, situation);
     let dead = situation.dead;
-    let faulty = dead || (slow && !refuses && !is_more_demand(line, subject));
-    finding.severity = if (refuses || slow) && !attacked && !dead { Severity::Warning } else { Severity::Info };
+    let faulty = dead || ((slow || slow_answers) && !refuses && !is_more_demand(line, subject));
+    let hurts = refuses || slow || (slow_answers && given_up >= HURTS);
+    finding.severity = if hurts && !attacked && !dead { Severity::Warning } else { Severity::Info };
     finding.verdict = Some(match (attacked, faulty) {
         (true, _) => situation.attack_verdict(view),
         (false, true) => Verdict::Health,
@@ -119,8 +128,10 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
         finding.figures.push(figure(F::DemandPerSecond, situation.demand, view.capacity));
     }
     finding.figures.push(figure(F::ServedPerSecond, subject.served.per_second(), subject.served.usual()));
-    if let (Some(now), usual @ Some(_)) = subject.first_byte.seconds() {
-        finding.figures.push(figure(F::FirstByteSeconds, now, usual));
+    finding.figures.extend(waited(F::FirstByteSeconds, &subject.first_byte, slow));
+    if slow_answers {
+        finding.figures.extend(waited(F::AnswerSeconds, &subject.answers, true));
+        finding.figures.push(figure(F::GivenUpShare, given_up, None));
     }
     finding.settings = vec![
         ("alert_at", line),
@@ -130,6 +141,14 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
         ("window_seconds", 10.0),
     ];
     Some(finding)
+}
+
+/// Writes the median wait. That of the last ten to twenty seconds lags behind: when half of the waits of the last ten are
+/// late it is at least the shortest late one.
+fn waited(name: F, waits: &FirstByte, is_slow: bool) -> Option<Figure> {
+    let (now, usual) = waits.seconds();
+    let at_least = waits.late_seconds().filter(|_| is_slow).unwrap_or(0.0);
+    Some(figure(name, now?.max(at_least), Some(usual?)))
 }
 
 /// Ordinary demand and hardly anything served is a fault of the server and no overload (DETECTION 4.4). Once it is held to be

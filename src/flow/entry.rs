@@ -83,8 +83,9 @@ pub(crate) struct Flow {
     start: Timestamp,
     /// Last packet, in microseconds after `start`.
     last_us: u32,
-    /// The originator's first payload, in microseconds after `start`.
-    pub(crate) asked_us: u32,
+    /// The originator's last question that has no answer yet, in microseconds after `start`; [`Flow::NOT_ASKED`] while there
+    /// is none.
+    pub(super) asked_us: u32,
     packets: [u32; 2],
     bytes_low: [u32; 2],
     bytes_high: [u8; 2],
@@ -129,7 +130,7 @@ impl Flow {
             hash,
             start: now.minus(age),
             last_us: 0,
-            asked_us: 0,
+            asked_us: Self::NOT_ASKED,
             packets: [0; 2],
             bytes_low: [0; 2],
             bytes_high: [0; 2],

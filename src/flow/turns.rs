@@ -1,4 +1,4 @@
-//! Whose turn it is on a connection: what tells a client that keeps the server waiting.
+//! Whose turn it is on a connection: what tells a client that keeps the server waiting, and a server that keeps its client so.
 //!
 //! Payload of the client is summed up to 300 bytes, and its small pieces are counted while the server has nothing to say to
 //! them. That a piece comes a second or more after the one before is judged by the silence before it, since the server
@@ -12,6 +12,9 @@ const REQUEST: u32 = 300;
 const PAUSE_US: u32 = 1_000_000;
 /// Slow pieces in a row that keep a server waiting.
 const PIECES: u32 = 3;
+
+/// Silence within a question: longer than any round trip to the server.
+const PAUSE_IN_QUESTION_US: u32 = 256_000;
 
 /// Where the count of pieces is, two bits, and the payload sum, nine.
 const PIECES_AT: u32 = 19;
@@ -43,6 +46,23 @@ impl Flow {
         self.has(State::HANDSHAKE)
             && self.state & (answered | State::both(State::FIN) | State::CLOSED | State::WAITING) == 0
             && self.heard() < REQUEST
+    }
+
+    /// Nothing is asked that has no answer.
+    pub(crate) const NOT_ASKED: u32 = u32::MAX;
+
+    /// Takes new payload of the client after so much silence. Pieces that follow each other are one question, and what comes
+    /// after a pause, such as the good-bye of one who gives up, is none of its own.
+    pub(crate) fn ask(&mut self, age_us: u32, idle_us: u32) {
+        if self.asked_us == Self::NOT_ASKED || idle_us < PAUSE_IN_QUESTION_US {
+            self.asked_us = age_us.min(Self::NOT_ASKED - 1);
+        }
+    }
+
+    /// Takes payload of the server, or that the client waits no longer; returns for how long it has waited.
+    pub(crate) fn answer(&mut self, age_us: u32) -> Option<u32> {
+        let asked = std::mem::replace(&mut self.asked_us, Self::NOT_ASKED);
+        (asked != Self::NOT_ASKED).then(|| age_us.saturating_sub(asked))
     }
 
     fn heard(&self) -> u32 {

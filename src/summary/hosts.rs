@@ -142,9 +142,18 @@ impl HostTick {
 
     /// Counts the time from the client's first payload to the server's.
     pub(crate) fn count_first_byte(&mut self, micros: u32) {
-        let class = (u32::BITS - (micros / 1_000).leading_zeros()) as usize;
-        self.first_byte[class.min(self.first_byte.len() - 1)] += 1;
+        self.first_byte[wait_class(micros)] += 1;
     }
+
+    /// Counts the time that a client has waited for an answer beyond the first; `resumed` when something had come before.
+    pub(crate) fn count_answer(&mut self, micros: u32, resumed: bool) {
+        self.answers[wait_class(micros)] += 1;
+        self.answers_resumed += u32::from(resumed);
+    }
+}
+
+fn wait_class(micros: u32) -> usize {
+    ((u32::BITS - (micros / 1_000).leading_zeros()) as usize).min(15)
 }
 
 impl CohortTick {

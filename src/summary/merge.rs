@@ -119,6 +119,9 @@ impl Keyed for HostTick {
         self.client_data += other.client_data;
         self.cohort.merge(&other.cohort);
         add_each(&mut self.first_byte, &other.first_byte);
+        add_each(&mut self.answers, &other.answers);
+        self.answers_resumed += other.answers_resumed;
+        self.given_up += other.given_up;
         for (country, count) in &other.verified_from {
             add_sorted(&mut self.verified_from, *country, *count);
         }

@@ -136,6 +136,14 @@ pub struct HostTick {
     /// Time from a connection's first client payload to the server's first payload, in classes of
     /// [2^(i-1), 2^i) milliseconds, class 0 below 1 ms, the last one open.
     pub first_byte: [u32; 16],
+    /// Time from a client's question to the server's answer, of all but the first on a connection, in the same classes: to its
+    /// first payload, and silences of a quarter of a second or more that payload ends afterwards. Clients that ended the
+    /// connection after a second or more without an answer are among them.
+    pub answers: [u32; 16],
+    /// Those among them that ended a silence after a first payload: one more for a question that is counted already.
+    pub answers_resumed: u32,
+    /// Clients that ended the connection instead of waiting.
+    pub given_up: u32,
     /// Verified connections by country of the client, sorted by country.
     pub verified_from: Vec<(Country, u32)>,
     /// Inbound SYNs by destination port, sorted by port. Each partition counts the first eight ports it sees in the tick;

@@ -88,6 +88,9 @@ impl By {
             client_data,
             cohort,
             first_byte,
+            answers,
+            answers_resumed,
+            given_up,
             verified_from,
             syn_ports,
         } = host;
@@ -100,7 +103,8 @@ impl By {
         self.counts([opened, answered, finished]);
         self.connections(connections);
         self.cohort(cohort);
-        first_byte.iter_mut().for_each(|count| self.count(count));
+        first_byte.iter_mut().chain(answers).for_each(|count| self.count(count));
+        self.counts([answers_resumed, given_up]);
         verified_from.iter_mut().for_each(|(_, count)| self.count(count));
         syn_ports.iter_mut().for_each(|(_, count)| self.count(count));
     }

@@ -1,4 +1,5 @@
-//! How long clients wait for a host's first byte after their own: the sign of a slow application (DETECTION 2.5, SYN-6).
+//! How long clients wait for a host's first byte after their own, or for its later answers: the sign of a slow application
+//! (DETECTION 2.5, SYN-6).
 //!
 //! Shards count waits in classes of powers of two of a millisecond. A wait is late when it is four times the usual median at
 //! least, and a quarter of a second. The share of late ones is tested against its own usual value: an application that
@@ -38,13 +39,14 @@ pub struct FirstByte {
 }
 
 impl FirstByte {
-    /// Takes the waits that ended in a tick, of which a part `raw` was really counted.
-    pub fn observe(&mut self, tick: Tick, waits: &[u32; CLASSES], raw: f64, cap: f64) {
+    /// Takes the waits that ended in a tick, of which a part `raw` was really counted; `again` of them belong to a question
+    /// that is counted already.
+    pub fn observe(&mut self, tick: Tick, waits: &[u32; CLASSES], again: u32, raw: f64, cap: f64) {
         self.now.iter_mut().zip(waits).for_each(|(total, count)| *total += u64::from(*count));
-        let Some(usual) = median(&self.usual) else { return };
-        let from = (usual + ABOVE).clamp(LATE_FROM, CLASSES);
+        let Some(from) = self.late_from() else { return };
         let sum = |waits: &[u32]| waits.iter().map(|count| u64::from(*count)).sum::<u64>();
-        let (late, all) = (sum(&waits[from..]), sum(waits));
+        let all = sum(waits).saturating_sub(u64::from(again));
+        let late = sum(&waits[from..]).min(all);
         self.late.push(late);
         self.all.push(all);
         let at_most = self.share.level().envelope(LATE_FLOOR).max(LATE_FLOOR);
@@ -69,6 +71,17 @@ impl FirstByte {
         let mut lately = self.now;
         lately.iter_mut().zip(self.before).for_each(|(now, before)| *now += before);
         (median(&lately).map(middle), median(&self.usual).map(middle))
+    }
+
+    /// Returns the first class that is late, while the usual wait is known.
+    fn late_from(&self) -> Option<usize> {
+        median(&self.usual).map(|usual| (usual + ABOVE).clamp(LATE_FROM, CLASSES))
+    }
+
+    /// Returns the shortest wait that is late, in seconds, while the usual one is known.
+    #[must_use]
+    pub fn late_seconds(&self) -> Option<f64> {
+        self.late_from().map(|class| 0.001 * (class as f64 - 1.0).exp2())
     }
 
     /// Returns the share of the last ten seconds' waits that were late, and how many there were.
@@ -129,7 +142,7 @@ mod tests {
         for n in ticks {
             let mut counts = [0; CLASSES];
             counts[class] = 10;
-            waits.observe(Tick::new(n), &counts, 1.0, STEP_CAP);
+            waits.observe(Tick::new(n), &counts, 0, 1.0, STEP_CAP);
             if Tick::new(n).closes_period(40) {
                 waits.learn(if waits.evidence().0 > 3.0 { 0.0 } else { 1.0 });
             }
@@ -144,7 +157,7 @@ mod tests {
         run(&mut waits, 1_200..1_220, 13);
         assert!(waits.evidence().0 > 9.3, "{:?}", waits.evidence());
         run(&mut waits, 1_220..1_280, 13);
-        assert_eq!(waits.late(), (1.0, 400.0));
+        assert_eq!((waits.late(), waits.late_seconds()), ((1.0, 400.0), Some(0.256)));
         let (now, usual) = waits.seconds();
         assert!(now.unwrap() > 4.0 && usual.unwrap() < 0.02, "{now:?} {usual:?}");
     }
@@ -158,6 +171,19 @@ mod tests {
         let mut polls = FirstByte::default();
         run(&mut polls, 0..2_400, 15);
         assert_eq!(polls.evidence().0, 0.0);
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_a_ticket_is_late_and_no_question_more() {
+        let mut waits = FirstByte::default();
+        run(&mut waits, 0..1_200, 4);
+        for n in 1_200..1_280 {
+            let mut counts = [0; CLASSES];
+            (counts[4], counts[13]) = (10, 9);
+            waits.observe(Tick::new(n), &counts, 9, 1.0, STEP_CAP);
+        }
+        assert_eq!(waits.late(), (0.9, 400.0));
+        assert!(waits.evidence().0 > 9.3, "{:?}", waits.evidence());
     }
 
     #[test]

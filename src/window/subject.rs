@@ -112,6 +112,10 @@ pub struct Subject {
     pub rise: Rise,
     /// Waits for the first byte.
     pub first_byte: FirstByte,
+    /// Waits for later answers.
+    pub answers: FirstByte,
+    /// Clients that ended the connection instead of waiting for an answer, in the last ten seconds.
+    pub given_up: Ring<WINDOW>,
     /// By autonomous system, where a table of them is loaded.
     pub systems: Systems,
     /// Unfinished handshakes by second, a little over a minute: what is half-open on the server.
@@ -165,6 +169,8 @@ impl Subject {
             crowd: Bank::default(),
             rise: Rise::default(),
             first_byte: FirstByte::default(),
+            answers: FirstByte::default(),
+            given_up: Ring::default(),
             systems: Systems::default(),
             half_open: Ring::default(),
             history: std::collections::VecDeque::new(),
@@ -217,7 +223,9 @@ impl Subject {
         self.quic_finished.push(u64::from(host.quic.finished));
         self.conversations = self.conversations.saturating_add(u64::from(host.two_sided));
         self.client_data = self.client_data.saturating_add(u64::from(host.client_data));
-        self.first_byte.observe(tick, &host.first_byte, raw, cap);
+        self.first_byte.observe(tick, &host.first_byte, 0, raw, cap);
+        self.answers.observe(tick, &host.answers, host.answers_resumed, raw, cap);
+        self.given_up.push(u64::from(host.given_up));
         host.syn_ports.iter().filter(|(port, _)| *port != 0).for_each(|(port, n)| self.ports.add(*port, u64::from(*n)));
         self.ports.fade();
     }
@@ -308,6 +316,7 @@ impl Subject {
             self.history.push_back((self.served.per_second(), self.syns.per_second()));
         }
         self.first_byte.learn(weight);
+        self.answers.learn(weight);
         matches!(lesson, Lesson::Accept(_))
     }
 
@@ -379,6 +388,8 @@ impl Subject {
         self.abroad.restart();
         self.domestic.restart();
         self.first_byte.restart(tick);
+        self.answers.restart(tick);
+        self.given_up.clear();
         self.rise.clear();
         self.crowd.clear(tick);
         self.systems.restart();

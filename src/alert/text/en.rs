@@ -112,6 +112,14 @@ fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
             N.duration(value),
             figure.expected.map(|usual| format!("; usual is at most {}", N.duration(usual))).unwrap_or_default()
         ),
+        F::AnswerSeconds => format!(
+            "Half of the questions on open connections waited {} or longer for the server's answer{}.",
+            N.duration(value),
+            figure.expected.map(|usual| format!("; usual is at most {}", N.duration(usual))).unwrap_or_default()
+        ),
+        F::GivenUpShare => {
+            format!("On {} of the questions the client ended the connection instead of waiting.", percent(figure))
+        }
         F::VerifiedPerSecond => format!(
             "Clients that proved their address opened {} connections a second{}.",
             N.figure(value),

@@ -135,7 +135,9 @@ pub(super) fn leading_sign(alert: &Alert) -> Option<(FigureName, f64)> {
     let of = |name| alert.figures.iter().find(|figure| figure.name == name).map(|figure| (name, figure.observed));
     let refused = [of(F::UnansweredShare), of(F::TurnedAwayShare)].into_iter().flatten();
     let most = refused.reduce(|a, b| if b.1 > a.1 { b } else { a });
-    most.filter(|(_, share)| *share >= SIGN).or_else(|| of(F::FirstByteSeconds)).or(most)
+    let slow = [of(F::FirstByteSeconds), of(F::AnswerSeconds)].into_iter().flatten();
+    let slowest = slow.reduce(|a, b| if b.1 > a.1 { b } else { a });
+    most.filter(|(_, share)| *share >= SIGN).or(slowest).or(most)
 }
 
 /// Returns the figure that carries the sentence, as a clause.

@@ -12,6 +12,9 @@ use crate::summary::{ContactStage, HostTick};
 /// The same data segment within this time is a copy made by the mirror port (DETECTION 0.2).
 const COPY_US: u32 = 50_000;
 
+/// Silence of the server that a round trip does not explain.
+const LONG_SILENCE_US: u32 = 256_000;
+
 /// A client that has no answer by then sends its SYN again (RFC 6298, 2.1).
 const FIRST_TIMEOUT_US: u32 = 1_000_000;
 
@@ -84,13 +87,16 @@ impl Partition {
         finished: bool,
         idle_us: u32,
     ) {
-        let before = self.table.get(id).state;
+        let (before, asking) = (self.table.get(id).state, self.table.get(id).originator());
         if before & State::VERIFIED == 0 && (finished || tcp::proves(self.table.get(id), segment.packet, segment.side))
         {
             self.verify(cx, id, segment, finished);
         }
         if segment.is_data() {
-            self.take_data(cx, id, segment);
+            self.take_data(cx, id, segment, idle_us);
+        }
+        if segment.side == asking && segment.packet.flags.0 & (TcpFlags::FIN | TcpFlags::RST) != 0 {
+            self.give_up(cx, id, segment);
         }
         if segment.packet.flags.is_syn_ack() {
             self.repeat_answer(cx, id, segment);
@@ -145,30 +151,59 @@ impl Partition {
         }
     }
 
-    pub(super) fn take_data(&mut self, cx: &mut Context<'_>, id: FlowId, segment: &Segment<'_>) {
+    pub(super) fn take_data(&mut self, cx: &mut Context<'_>, id: FlowId, segment: &Segment<'_>, idle_us: u32) {
         let flow = self.table.get_mut(id);
         let asks = segment.side == flow.originator();
-        if flow.has(State::of(State::PAYLOAD, segment.side)) && (asks || flow.has(State::SERVED)) {
-            return;
-        }
         let age = flow.age_us(segment.now());
         let first = !flow.has(State::of(State::PAYLOAD, segment.side));
-        flow.set(State::of(State::PAYLOAD, segment.side));
-        if first && asks {
-            flow.asked_us = age;
+        if !first && is_repeat(flow, segment) {
+            return;
         }
+        let waited = if asks { None } else { flow.answer(age) };
+        // Where the capture missed something of the server that may have been the answer.
+        let is_next = segment.packet.sequence == flow.sequence_end[segment.side.index()];
+        // What comes at once may be a ticket or a setting of the protocol; the answer then breaks a silence.
+        let resumed = !asks && !first && is_next && waited.is_none() && idle_us >= LONG_SILENCE_US;
+        if asks {
+            flow.ask(age, idle_us);
+        }
+        flow.set(State::of(State::PAYLOAD, segment.side));
         let served = !asks && flow.has(State::VERIFIED) && !flow.has(State::SERVED);
         if served {
             flow.set(State::SERVED);
         }
-        let asked = flow.has(State::HANDSHAKE | State::of(State::PAYLOAD, segment.side.other()));
-        let (flow, waited) = (*flow, age.saturating_sub(flow.asked_us));
+        if !(first || served || resumed || waited.is_some()) {
+            return;
+        }
+        let flow = *flow;
+        let is_first = first && flow.has(State::HANDSHAKE);
         let Some(at) = self.server_place(&flow, segment) else { return };
         let host = self.host(cx, at);
         host.client_data += u32::from(first && asks);
         host.served += u32::from(served);
-        if first && !asks && asked {
-            host.count_first_byte(waited);
+        match waited {
+            Some(waited) if is_first => host.count_first_byte(waited),
+            Some(waited) if is_next => host.count_answer(waited, false),
+            None if resumed => host.count_answer(idle_us, true),
+            _ => {}
+        }
+    }
+
+    /// Counts a client that ends the connection instead of waiting any longer for an answer. What it acknowledges tells that
+    /// the capture has missed none.
+    fn give_up(&mut self, cx: &mut Context<'_>, id: FlowId, segment: &Segment<'_>) {
+        let flow = self.table.get_mut(id);
+        let has_all = segment.packet.acknowledgment == flow.sequence_end[segment.side.other().index()];
+        if !(has_all && segment.packet.flags.has(TcpFlags::ACK)) {
+            return;
+        }
+        let age = flow.age_us(segment.now());
+        let Some(waited) = flow.answer(age).filter(|waited| *waited >= FIRST_TIMEOUT_US) else { return };
+        let flow = *flow;
+        if let Some(at) = self.server_place(&flow, segment).filter(|_| flow.has(State::VERIFIED)) {
+            let host = self.host(cx, at);
+            host.count_answer(waited, false);
+            host.given_up += 1;
         }
     }
 

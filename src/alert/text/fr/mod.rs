@@ -127,6 +127,14 @@ fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
             N.duration(value),
             at_most_time(figure)
         ),
+        F::AnswerSeconds => format!(
+            "La moitié des questions sur les connexions ouvertes ont attendu {} ou plus la réponse du serveur{}.",
+            N.duration(value),
+            at_most_time(figure)
+        ),
+        F::GivenUpShare => {
+            format!("Pour {} des questions, le client a mis fin à la connexion au lieu d'attendre.", percent(figure))
+        }
         F::VerifiedPerSecond => format!(
             "Les clients qui ont prouvé leur adresse ont ouvert {} connexions par seconde{}.",
             N.figure(value),
