@@ -12,7 +12,7 @@ use crate::alert::incident::{Incidents, Place, Role, Subject};
 use crate::alert::life::Life;
 use crate::alert::line::Alert;
 use crate::detect::finding::Finding;
-use crate::kind::{AlertKind, Severity};
+use crate::kind::{AlertKind, Severity, Verdict};
 use crate::time::{Tick, Timestamp};
 
 /// When alerts speak and stop.
@@ -168,6 +168,7 @@ impl Book {
             match self.next(&mut life, finding, tick) {
                 Step::Stay => self.stay(life),
                 Step::Write => {
+                    life.stand_beside_attack(self.is_attacked_since(&life.place, life.subject.kind, life.started_at()));
                     lines.push(life.update(self.now, &self.settings));
                     self.stay(life);
                 }
@@ -216,7 +217,8 @@ impl Book {
         let ongoing = self.ongoing(&place, finding.kind, onset).map(str::to_owned);
         let within = self.settings.same_incident_within;
         let membership = self.incidents.join(&place, Subject::of(finding), ongoing.as_deref(), onset, tick, within);
-        let life = Life::open(finding, tick, membership, &self.settings);
+        let beside_attack = self.is_attacked_since(&place, finding.kind, onset);
+        let life = Life::open(finding, tick, membership, beside_attack, &self.settings);
         lines.push(life.written.clone());
         self.stay(life);
     }
@@ -255,8 +257,21 @@ impl Book {
         self.open.len() + kept >= self.settings.most_open
     }
 
-    fn close(&mut self, life: Life, successor: Option<Timestamp>, lines: &mut Vec<Alert>) {
+    /// Tells whether an alert of another kind holds that a place was attacked at some time after `since`, for kinds that say
+    /// whether it was.
+    fn is_attacked_since(&self, place: &Place, kind: AlertKind, since: Timestamp) -> bool {
+        let holds_so = |line: &Alert| {
+            let attacked = matches!(line.verdict, Verdict::Attack | Verdict::Mixed);
+            line.kind != kind && line.kind.is_attack() && attacked && line.severity > Severity::Info
+        };
+        let goes_on = || self.open.values().any(|life| life.place == *place && holds_so(&life.written));
+        let was = |line: &Alert| line.end() >= since && holds_so(line) && Place::of_line(&line.target) == *place;
+        matches!(kind, AlertKind::Rush | AlertKind::Overload) && (goes_on() || self.history.iter().any(was))
+    }
+
+    fn close(&mut self, mut life: Life, successor: Option<Timestamp>, lines: &mut Vec<Alert>) {
         let (place, subject) = (life.place.clone(), life.subject);
+        life.stand_beside_attack(self.is_attacked_since(&place, subject.kind, life.started_at()));
         let line = life.close(self.now, successor, &self.settings);
         self.incidents.leave(&place, &line.incident, subject, line.end());
         self.remember(line.clone());

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::Prefix;
-use crate::alert::id;
+use crate::alert::{id, line};
 use crate::detect::finding::{Finding, Target};
 use crate::kind::AlertKind;
 use crate::time::{Tick, Timestamp};
@@ -43,6 +43,14 @@ pub(super) enum Place {
 
 impl Place {
     pub(super) fn of(target: &Target) -> Self {
+        match (&target.site, target.prefix) {
+            (Some(site), _) => Self::Site(Arc::clone(site)),
+            (None, Some(prefix)) => Self::Prefix(prefix),
+            (None, None) => Self::Sensor,
+        }
+    }
+
+    pub(super) fn of_line(target: &line::Target) -> Self {
         match (&target.site, target.prefix) {
             (Some(site), _) => Self::Site(Arc::clone(site)),
             (None, Some(prefix)) => Self::Prefix(prefix),

@@ -44,13 +44,21 @@ pub(super) struct Life {
     latest: Finding,
     height: Finding,
     peak: BTreeMap<FigureName, f64>,
+    /// Another alert held that the place was attacked while this one was open.
+    beside_attack: bool,
     /// The last line written.
     pub(super) written: Alert,
 }
 
 impl Life {
     /// Opens an alert.
-    pub(super) fn open(finding: &Finding, tick: Tick, membership: Membership, settings: &Settings) -> Self {
+    pub(super) fn open(
+        finding: &Finding,
+        tick: Tick,
+        membership: Membership,
+        beside_attack: bool,
+        settings: &Settings,
+    ) -> Self {
         let subject = Subject::of(finding);
         let detected_at = tick.end();
         let verdict = finding.verdict.unwrap_or_else(|| undecided(finding.kind));
@@ -70,6 +78,7 @@ impl Life {
             latest: finding.clone(),
             height: finding.clone(),
             peak: BTreeMap::new(),
+            beside_attack,
             written: blank(finding, verdict, started_at, detected_at),
             membership,
         };
@@ -108,6 +117,15 @@ impl Life {
     /// Tells whether the episode is over, so that crossing the alert line again is another pulse.
     pub(super) const fn episode_is_over(&self) -> bool {
         self.episode_end.is_some()
+    }
+
+    /// Marks that another alert holds the place to be attacked.
+    pub(super) const fn stand_beside_attack(&mut self, beside: bool) {
+        self.beside_attack |= beside;
+    }
+
+    pub(super) const fn started_at(&self) -> Timestamp {
+        self.started_at
     }
 
     pub(super) fn incident(&self) -> &str {
@@ -170,6 +188,7 @@ impl Life {
             settings: in_force(shown, self.membership.pulses, settings),
             figures: finite(&shown.figures),
             caveats: shown.caveats.clone(),
+            beside_attack: self.beside_attack,
             ..blank(shown, self.verdict, self.started_at, self.detected_at)
         };
         line.evidence = Language::English.evidence(&line);
@@ -232,6 +251,7 @@ fn blank(finding: &Finding, verdict: Verdict, started_at: Timestamp, detected_at
         settings: BTreeMap::new(),
         figures: Vec::new(),
         caveats: Vec::new(),
+        beside_attack: false,
     }
 }
 

@@ -146,6 +146,9 @@ pub struct Alert {
     /// The caveats behind `evidence`.
     #[serde(skip)]
     pub caveats: Vec<Caveat>,
+    /// Another alert holds that its place was attacked meanwhile.
+    #[serde(skip)]
+    pub beside_attack: bool,
 }
 
 impl Alert {

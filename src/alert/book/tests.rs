@@ -378,3 +378,22 @@ fn figures_that_are_no_numbers_are_left_out() {
     assert!(!lines[0].settings.contains_key("broken"));
     assert!(!lines[0].to_json().unwrap().contains("NaN"));
 }
+
+#[test]
+fn a_crowd_beside_an_attack_is_not_said_to_be_none() {
+    let rush = |verdict| Finding { kind: AlertKind::Rush, verdict: Some(verdict), spoofed: false, ..finding(2.0) };
+    let overload = Finding { kind: AlertKind::Overload, ..rush(Verdict::Overload) };
+    let mut alone = Run::new();
+    let lines = alone.hold(1, &[rush(Verdict::Rush), overload.clone()]);
+    assert!(lines[0].why.ends_with("and this is no attack."), "{}", lines[0].why);
+    let mut run = Run::new();
+    run.hold(8, &[rush(Verdict::Rush), overload.clone()]);
+    run.hold(40, &[rush(Verdict::Rush), overload.clone(), to("192.0.2.77/32", 5.0)]);
+    // The attack is long over when the crowd's line closes.
+    let mut lines = run.hold(400, &[rush(Verdict::Rush), overload]);
+    lines.extend(run.book.finish(run.tick.end()));
+    let of = |kind| lines.iter().rfind(|line| line.kind == kind && line.event == Event::Close).unwrap();
+    let [rush, overload] = [AlertKind::Rush, AlertKind::Overload].map(|kind| &of(kind).why);
+    assert!(rush.ends_with("behaved like people, and an attack at the same time had an alert of its own."), "{rush}");
+    assert!(overload.ends_with("due to the attack at the same time is not known."), "{overload}");
+}

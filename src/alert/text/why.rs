@@ -212,9 +212,12 @@ fn rate(alert: &Alert) -> Option<String> {
     bits.or_else(|| packets.into_iter().find_map(of).map(|rate| format!(", {}", N.rate(rate.observed))))
 }
 
+/// Share of a crowd from which the country that most of it comes from is named.
+pub(super) const MOST: f64 = 0.5;
+
 /// Says where a crowd comes from when its growth from home is not known or small: the leading country and its share.
 fn mostly_from(alert: &Alert) -> Option<String> {
-    let leading = alert.origins.first().filter(|origin| origin.country.is_known())?;
+    let leading = alert.origins.first().filter(|origin| origin.country.is_known() && origin.share.get() >= MOST)?;
     Some(format!(", {} of them from addresses registered in {}", N.percent(leading.share.get()), leading.country))
 }
 
@@ -240,11 +243,24 @@ fn held_to_be(alert: &Alert, over: bool) -> String {
             "; at the same time real users alone ask{} for more than the server bears: attack and overload together{origin}",
             ed(over, "ed")
         ),
+        (Verdict::Overload, AlertKind::Overload) if alert.beside_attack => {
+            format!(
+                "; the demand {} real, and how much of this is due to the attack at the same time is not known",
+                verb(over)
+            )
+        }
         (Verdict::Overload, AlertKind::Overload) => {
             format!("; the demand {} real, and there is no sign that an attack causes this", verb(over))
         }
         (Verdict::Overload, _) => {
             format!("; real demand beyond what the server bears {} the better explanation", verb(over))
+        }
+        (Verdict::Rush, AlertKind::Rush) if alert.beside_attack => {
+            format!(
+                "; these visitors behave{} like people, and an attack at the same time {} an alert of its own",
+                ed(over, "d"),
+                if over { "had" } else { "has" }
+            )
         }
         (Verdict::Rush, AlertKind::Rush) => {
             format!("; the visitors behave{} like people, and this {} no attack", ed(over, "d"), verb(over))

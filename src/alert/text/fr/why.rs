@@ -2,7 +2,7 @@
 
 use super::{N, by_source};
 use crate::alert::line::{Alert, Event};
-use crate::alert::text::why::leading_sign;
+use crate::alert::text::why::{MOST, leading_sign};
 use crate::detect::finding::FigureName;
 use crate::kind::{AlertKind, Verdict};
 
@@ -221,7 +221,7 @@ fn rate(alert: &Alert) -> Option<String> {
 
 /// Says where a crowd comes from when its growth from home is not known or small.
 fn mostly_from(alert: &Alert) -> Option<String> {
-    let leading = alert.origins.first().filter(|origin| origin.country.is_known())?;
+    let leading = alert.origins.first().filter(|origin| origin.country.is_known() && origin.share.get() >= MOST)?;
     Some(format!(
         ", {} d'entre eux depuis des adresses enregistrées en {}",
         N.percent(leading.share.get()),
@@ -251,6 +251,9 @@ fn held_to_be(alert: &Alert, over: bool, growth: bool) -> String {
              la fois{origin}",
             if over { "demandaient" } else { "demandent" }
         ),
+        (Verdict::Overload, AlertKind::Overload) if alert.beside_attack => {
+            format!(" ; la demande {} réelle, et la part de l'attaque au même moment n'est pas connue", was(over))
+        }
         (Verdict::Overload, AlertKind::Overload) => {
             format!(" ; la demande {} réelle, et rien n'indique qu'une attaque en soit la cause", was(over))
         }
@@ -258,6 +261,12 @@ fn held_to_be(alert: &Alert, over: bool, growth: bool) -> String {
             format!(
                 " ; une demande réelle au-delà de ce que le serveur supporte en {} la meilleure explication",
                 was(over)
+            )
+        }
+        (Verdict::Rush, AlertKind::Rush) if alert.beside_attack => {
+            let (behave, has) = if over { ("se comportaient", "avait") } else { ("se comportent", "a") };
+            format!(
+                " ; ces visiteurs {behave} comme des personnes, et une attaque au même moment {has} une alerte à elle"
             )
         }
         (Verdict::Rush, AlertKind::Rush) => {
