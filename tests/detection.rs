@@ -536,6 +536,16 @@ fn an_application_that_answers_late_is_overloaded_in_a_rush_and_at_fault_without
 }
 
 #[test]
+fn an_overload_stays_one_while_those_who_came_are_still_waiting() {
+    let mut world = World::new(1_020);
+    world.run(300, &CALM);
+    world.run(40, &Load { home: 900.0, slow: true, ..CALM });
+    world.run(20, &Load { slow: true, ..CALM });
+    let overload = world.last(AlertKind::Overload);
+    assert_eq!((overload.fires(), overload.verdict), (true, Some(Verdict::Overload)));
+}
+
+#[test]
 fn slow_pages_behind_a_quick_handshake_are_an_overload_that_hurts_once_clients_leave() {
     for (home, impatient, severity) in
         [(900.0, 0.4, Severity::Warning), (900.0, 0.05, Severity::Info), (95.0, 0.4, Severity::Warning)]

@@ -49,7 +49,7 @@ struct Sign {
 /// Judges a subject; the situation is filled in for later detectors.
 pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Option<Finding> {
     let line = view.lines.subject;
-    situation.unhealthy = false;
+    let was_unhealthy = std::mem::take(&mut situation.unhealthy);
     if subject.sidedness() == Sidedness::OneSided || view.loss_share > 0.05 {
         return None;
     }
@@ -99,7 +99,12 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     let attacked = situation.is_attacked() || view.site_attacked;
     situation.dead = is_dead(subject, situation);
     let dead = situation.dead;
-    let faulty = dead || ((slow || slow_answers) && !refuses && !is_more_demand(line, subject));
+    // Who waits outlasts the crowd that overloaded the server.
+    let more_demand = is_more_demand(line, subject);
+    if !was_unhealthy {
+        situation.grew = more_demand;
+    }
+    let faulty = dead || ((slow || slow_answers) && !refuses && !more_demand && !situation.grew);
     let hurts = refuses || slow || (slow_answers && given_up >= HURTS);
     finding.severity = if hurts && !attacked && !dead { Severity::Warning } else { Severity::Info };
     finding.verdict = Some(match (attacked, faulty) {

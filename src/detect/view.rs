@@ -218,6 +218,8 @@ pub struct Situation {
     pub unhealthy: bool,
     /// It serves hardly anyone, without more demand than usual.
     pub dead: bool,
+    /// More was asked for than usual when the server began not to keep up.
+    pub grew: bool,
     /// A robotic or foreign attack on verified connections fires.
     pub robotic: bool,
     /// A surge from abroad fires, whatever it is held to be.

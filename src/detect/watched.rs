@@ -162,6 +162,7 @@ pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
         exhausted: situation.exhausted,
         unhealthy: situation.unhealthy,
         dead: situation.dead,
+        grew: situation.grew,
         rush: situation.rush,
         was_beyond: situation.is_beyond_capacity(view),
         overloaded_first: situation.unhealthy && (situation.overloaded_first || !attacked_lately),
