@@ -3,6 +3,7 @@
 pub mod amplification;
 mod beacon;
 pub mod behaviour;
+pub mod blackout;
 mod brute_force;
 pub mod budget;
 pub mod calibration;

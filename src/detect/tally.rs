@@ -57,6 +57,9 @@ impl Tally {
             counts.add(std::mem::take(&mut self.aside));
             return counts;
         }
+        if situation.blacked_out {
+            return Part { attack: situation.attack_share * first_attempts(subject), judged: 0.0 };
+        }
         let (tick, onset) = (subject.last_tick(), subject.unfinished.onset());
         if onset > tick || tick.since(onset) > SET_ASIDE_FOR {
             self.aside = Part::default();

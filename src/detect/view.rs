@@ -234,6 +234,8 @@ pub struct Situation {
     pub exhausted: bool,
     /// Verified connections a second beyond the usual share that carried nothing, while that fires.
     pub empty_excess: f64,
+    /// An attack goes on being held while its victim answers nobody.
+    pub blacked_out: bool,
     /// A flood of other packets than SYNs fires.
     pub volumetric: bool,
     /// Demand is at least twice what is usual at most.
@@ -248,7 +250,14 @@ impl Situation {
     /// Tells whether any attack fires.
     #[must_use]
     pub const fn is_attacked(&self) -> bool {
-        self.flood || self.volumetric || self.robotic || self.exhausted
+        self.flood || self.volumetric || self.robotic || self.exhausted || self.blacked_out
+    }
+
+    /// Goes on holding a share of first attempts to be attack.
+    pub fn hold(&mut self, share: f64) {
+        self.blacked_out = true;
+        self.attack_share = share;
+        self.demand = self.first_syns * (1.0 - share);
     }
 
     /// Returns the verified connections a second that are held to be no people's.

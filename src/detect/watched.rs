@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::address::Prefix;
+use crate::detect::blackout::Blackout;
 use crate::detect::calibration::{Evidence, class};
 use crate::detect::finding::Finding;
 use crate::detect::strata::Strata;
@@ -31,6 +32,7 @@ pub(super) struct Watched {
     /// The same of this subject alone.
     pub(super) capacity: f64,
     pub(super) tally: Tally,
+    pub(super) blackout: Blackout,
     /// What of this tick's first attempts was attack.
     pub(super) part: Part,
     /// Connections of robots that count from this tick on.
@@ -59,6 +61,7 @@ impl Watched {
             situation: Situation::default(),
             capacity: 0.0,
             tally: Tally::default(),
+            blackout: Blackout::default(),
             part: Part::default(),
             robots: 0.0,
             attacked: false,
@@ -155,7 +158,7 @@ const ATTACK_REMEMBERED: u64 = 240;
 /// Runs the detectors over one subject, those first whose judgement the others need.
 pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
     let attacked_lately = watched.attacked_at.is_some_and(|at| view.tick.since(at) <= ATTACK_REMEMBERED);
-    let Watched { subject, strata, foreign, exhaustion, robotic, situation, .. } = &mut *watched;
+    let Watched { subject, strata, foreign, exhaustion, robotic, situation, blackout, .. } = &mut *watched;
     // What the last tick held of robots and of health bears on this tick's flood verdict.
     *situation = Situation {
         robotic: situation.robotic,
@@ -169,6 +172,9 @@ pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
         ..Situation::default()
     };
     let syn_flood = syn_flood::detect(view, subject, situation);
+    if let Some(share) = blackout.held(view.tick, subject).filter(|_| !situation.flood) {
+        situation.hold(share);
+    }
     let floods = flood::detect(view, subject, situation);
     let overload = overload::detect(view, subject, situation);
     situation.robotic = false;
@@ -180,6 +186,7 @@ pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
     subject.foreign.home_robots = strata.home_robots(subject);
     let rush = rush::detect(view, subject, strata, situation);
     let outage = outage::detect(view, subject, situation);
+    blackout.observe(view.tick, subject, situation);
     let single = [syn_flood, overload, foreign, exhausted, robotic, rush, outage].into_iter().flatten();
     let mut findings: Vec<Finding> = single.chain(floods).collect();
     for finding in &mut findings {
@@ -188,7 +195,9 @@ pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
         *evidence = evidence.max(finding.score);
     }
     watched.part = watched.tally.observe(&watched.subject, &watched.situation);
-    watched.robots = watched.tally.observe_robots(view.tick, &watched.situation);
+    let robots = watched.tally.observe_robots(view.tick, &watched.situation);
+    // What goes on being held has its robots in it.
+    watched.robots = if watched.situation.blacked_out { 0.0 } else { robots };
     watched.attacked = watched.situation.is_attacked() || findings.iter().any(is_attack);
     watched.datagram_flood = findings.iter().any(|finding| finding.kind == AlertKind::UdpFlood && finding.fires());
     if watched.attacked {
