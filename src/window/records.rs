@@ -3,12 +3,10 @@
 //!
 //! Known sources are the control group: they suffer the same drops and the same impatience as new ones (DETECTION 2.3).
 
-use std::collections::BTreeMap;
-
 use crate::address::Address;
 use crate::summary::{CohortRecord, CohortStage, Outcome};
 use crate::window::ports::Ports;
-use crate::window::ring::Ring;
+use crate::window::ring::Rows;
 
 /// Ten seconds.
 const WINDOW: usize = 40;
@@ -23,51 +21,40 @@ const SERVED_FOR: u32 = 2_400;
 /// Share of all IPv4 addresses that can never be a source on any network: 0/8, 127/8 and 224/3 (RFC 6890, RFC 1112).
 pub const IMPOSSIBLE_SHARE: f64 = 34.0 / 256.0;
 
-/// Counts of handshakes, as weighted numbers.
-#[derive(Clone, Debug, Default)]
-struct Count {
-    now: u64,
-    ring: Ring<WINDOW>,
+/// What is counted of handshakes: weighted, or, where it says raw, one by one.
+#[derive(Clone, Copy)]
+enum Of {
+    Unfinished,
+    Impossible,
+    LookedV4,
+    LookedV4Raw,
+    Looked,
+    LookedRaw,
+    RefusedAtClosed,
+    /// Raw, like the next.
+    KnownAnswered,
+    KnownUnfinished,
+    ScannersUnfinished,
+    ClosedNew,
+    SilentNew,
+    ClosedKnown,
+    SilentKnown,
+    ClosedRaw,
+    ClosedKnownRaw,
+    Unanswered,
+    UnansweredRetried,
 }
 
-impl Count {
-    fn roll(&mut self) {
-        self.ring.push(std::mem::take(&mut self.now));
-    }
-
-    fn sum(&self) -> f64 {
-        self.ring.sum() as f64
-    }
-
-    /// The rate of the last second or of the last ten, whichever is larger: a beginning shows at once.
-    fn per_second(&self) -> f64 {
-        (self.ring.recent(4) as f64).max(self.sum() / 10.0)
-    }
+impl Of {
+    const COUNT: usize = Self::UnansweredRetried as usize + 1;
 }
 
 /// The window.
 #[derive(Clone, Debug, Default)]
 pub struct Records {
-    unfinished: Count,
-    impossible: Count,
-    looked_v4: Count,
-    closed_new: Count,
-    silent_new: Count,
-    closed_known: Count,
-    silent_known: Count,
-    closed_raw: Count,
-    closed_known_raw: Count,
-    unanswered: Count,
-    unanswered_retried: Count,
-    looked_v4_raw: Count,
-    known_answered: Count,
-    known_unfinished: Count,
-    scanners_unfinished: Count,
-    looked: Count,
-    looked_raw: Count,
-    refused_at_closed: Count,
+    counts: Rows<{ Of::COUNT }, WINDOW>,
     /// Ports at which handshakes were finished, with the ticks since.
-    served_ports: BTreeMap<u16, u32>,
+    served_ports: Vec<(u16, u32)>,
     /// (network, age in ticks) of recent unfinished handshakes, the oldest replaced first.
     networks: Vec<(Address, u32)>,
     ports: Ports,
@@ -79,7 +66,7 @@ impl Records {
         let weight = u64::from(record.weight);
         if scanner {
             if record.stage == CohortStage::Look && record.outcome.is_unfinished() {
-                self.scanners_unfinished.now += weight;
+                self.add(Of::ScannersUnfinished, weight);
             }
             return;
         }
@@ -90,28 +77,28 @@ impl Records {
     }
 
     fn look(&mut self, record: &CohortRecord, weight: u64, known: bool) {
-        self.looked.now += weight;
-        self.looked_raw.now += 1;
+        self.add(Of::Looked, weight);
+        self.add(Of::LookedRaw, 1);
         if record.outcome.any(Outcome::FINISHED) {
             self.note_service(record.port);
         }
         if self.is_refused_at_closed(record) {
-            self.refused_at_closed.now += weight;
+            self.add(Of::RefusedAtClosed, weight);
         }
         if let Some(v4) = record.source.to_ipv4() {
-            self.looked_v4.now += weight;
-            self.looked_v4_raw.now += 1;
+            self.add(Of::LookedV4, weight);
+            self.add(Of::LookedV4Raw, 1);
             let first = v4.octets()[0];
             if first == 0 || first == 127 || first >= 224 {
-                self.impossible.now += weight;
+                self.add(Of::Impossible, weight);
             }
         }
         if record.outcome.is_unfinished() {
-            self.unfinished.now += weight;
+            self.add(Of::Unfinished, weight);
         }
         if known && record.outcome.any(Outcome::ANSWERED) {
-            self.known_answered.now += 1;
-            self.known_unfinished.now += u64::from(record.outcome.is_unfinished());
+            self.add(Of::KnownAnswered, 1);
+            self.add(Of::KnownUnfinished, u64::from(record.outcome.is_unfinished()));
         }
         if !record.outcome.any(Outcome::FINISHED | Outcome::CLIENT_RESET) {
             self.note_network(record.source.network());
@@ -121,11 +108,11 @@ impl Records {
 
     fn close(&mut self, record: &CohortRecord, weight: u64, known: bool) {
         let outcome = record.outcome;
-        self.closed_raw.now += 1;
+        self.add(Of::ClosedRaw, 1);
         if !outcome.any(Outcome::ANSWERED | Outcome::SERVER_RESET | Outcome::FINISHED) {
-            self.unanswered.now += weight;
+            self.add(Of::Unanswered, weight);
             if outcome.any(Outcome::RETRIED) {
-                self.unanswered_retried.now += weight;
+                self.add(Of::UnansweredRetried, weight);
             }
         }
         // A refused client has no reason to go on: its silence says nothing.
@@ -134,12 +121,12 @@ impl Records {
         }
         let silent = if outcome.is_silent() { weight } else { 0 };
         if known {
-            self.closed_known_raw.now += 1;
-            self.closed_known.now += weight;
-            self.silent_known.now += silent;
+            self.add(Of::ClosedKnownRaw, 1);
+            self.add(Of::ClosedKnown, weight);
+            self.add(Of::SilentKnown, silent);
         } else {
-            self.closed_new.now += weight;
-            self.silent_new.now += silent;
+            self.add(Of::ClosedNew, weight);
+            self.add(Of::SilentNew, silent);
         }
     }
 
@@ -147,12 +134,14 @@ impl Records {
     #[must_use]
     pub fn is_refused_at_closed(&self, record: &CohortRecord) -> bool {
         let refused = record.outcome.any(Outcome::SERVER_RESET) && !record.outcome.any(Outcome::ANSWERED);
-        refused && !self.served_ports.contains_key(&record.port)
+        refused && !self.served_ports.iter().any(|(port, _)| *port == record.port)
     }
 
     fn note_service(&mut self, port: u16) {
-        if self.served_ports.len() < SERVICES || self.served_ports.contains_key(&port) {
-            self.served_ports.insert(port, 0);
+        if let Some((_, age)) = self.served_ports.iter_mut().find(|(known, _)| *known == port) {
+            *age = 0;
+        } else if self.served_ports.len() < SERVICES {
+            self.served_ports.push((port, 0));
         }
     }
 
@@ -167,29 +156,8 @@ impl Records {
 
     /// Ends a tick.
     pub fn roll(&mut self) {
-        for count in [
-            &mut self.unfinished,
-            &mut self.impossible,
-            &mut self.looked_v4,
-            &mut self.closed_new,
-            &mut self.silent_new,
-            &mut self.closed_known,
-            &mut self.silent_known,
-            &mut self.closed_raw,
-            &mut self.closed_known_raw,
-            &mut self.unanswered,
-            &mut self.unanswered_retried,
-            &mut self.looked_v4_raw,
-            &mut self.known_answered,
-            &mut self.known_unfinished,
-            &mut self.scanners_unfinished,
-            &mut self.looked,
-            &mut self.looked_raw,
-            &mut self.refused_at_closed,
-        ] {
-            count.roll();
-        }
-        self.served_ports.retain(|_, age| {
+        self.counts.roll();
+        self.served_ports.retain_mut(|(_, age)| {
             *age += 1;
             *age <= SERVED_FOR
         });
@@ -201,20 +169,23 @@ impl Records {
     /// Returns the share of silent handshakes among known sources and how many there were (unweighted).
     #[must_use]
     pub fn silent_known(&self) -> (f64, f64) {
-        (share(self.silent_known.sum(), self.closed_known.sum()), self.closed_known_raw.sum())
+        (share(self.sum(Of::SilentKnown), self.sum(Of::ClosedKnown)), self.sum(Of::ClosedKnownRaw))
     }
 
     /// Returns the share of silent handshakes among new sources and how many there were (unweighted).
     #[must_use]
     pub fn silent_new(&self) -> (f64, f64) {
-        (share(self.silent_new.sum(), self.closed_new.sum()), self.closed_raw.sum() - self.closed_known_raw.sum())
+        (
+            share(self.sum(Of::SilentNew), self.sum(Of::ClosedNew)),
+            self.sum(Of::ClosedRaw) - self.sum(Of::ClosedKnownRaw),
+        )
     }
 
     /// Returns the silent and all handshakes of new sources that closed in this tick (scaled to unweighted numbers).
     #[must_use]
     pub fn silent_new_now(&self) -> (f64, f64) {
-        let raw = (self.closed_raw.ring.back(0) - self.closed_known_raw.ring.back(0)) as f64;
-        let (silent, closed) = (self.silent_new.ring.back(0) as f64, self.closed_new.ring.back(0) as f64);
+        let raw = self.recent(Of::ClosedRaw, 1) - self.recent(Of::ClosedKnownRaw, 1);
+        let (silent, closed) = (self.recent(Of::SilentNew, 1), self.recent(Of::ClosedNew, 1));
         (share(silent, closed) * raw, raw)
     }
 
@@ -222,37 +193,37 @@ impl Records {
     /// them really counted.
     #[must_use]
     pub fn refused_at_closed(&self, span: usize) -> (f64, f64, f64) {
-        let recent = |count: &Count| count.ring.recent(span) as f64;
-        let all = recent(&self.looked);
-        (recent(&self.refused_at_closed), all, if all > 0.0 { recent(&self.looked_raw) / all } else { 1.0 })
+        let all = self.recent(Of::Looked, span);
+        let raw = if all > 0.0 { self.recent(Of::LookedRaw, span) / all } else { 1.0 };
+        (self.recent(Of::RefusedAtClosed, span), all, raw)
     }
 
     /// Returns the share of new sources among closed handshakes.
     #[must_use]
     pub fn new_share(&self) -> f64 {
-        share(self.closed_new.sum(), self.closed_new.sum() + self.closed_known.sum())
+        share(self.sum(Of::ClosedNew), self.sum(Of::ClosedNew) + self.sum(Of::ClosedKnown))
     }
 
     /// Returns the share of unanswered handshakes that the client retried, and how many were unanswered, weighted.
     #[must_use]
     pub fn retried(&self) -> (f64, f64) {
-        (share(self.unanswered_retried.sum(), self.unanswered.sum()), self.unanswered.sum())
+        (share(self.sum(Of::UnansweredRetried), self.sum(Of::Unanswered)), self.sum(Of::Unanswered))
     }
 
     /// Returns answered handshakes a second that were not finished a second after their SYN. Scanners are left out, unless
     /// they leave more than `most_by_scanners` a second: then it is no longer probing.
     #[must_use]
     pub fn unfinished_per_second(&self, most_by_scanners: f64) -> f64 {
-        let by_scanners = self.scanners_unfinished.per_second();
-        self.unfinished.per_second() + if by_scanners > most_by_scanners { by_scanners } else { 0.0 }
+        let by_scanners = self.per_second(Of::ScannersUnfinished);
+        self.per_second(Of::Unfinished) + if by_scanners > most_by_scanners { by_scanners } else { 0.0 }
     }
 
     /// Returns the share of answered handshakes of known sources that were not finished a second after their SYN, over the
     /// last `span` ticks, and how many were answered (unweighted): where they fail too, the path is at fault and not forging.
     #[must_use]
     pub fn unfinished_known(&self, span: usize) -> (f64, f64) {
-        let answered = self.known_answered.ring.recent(span) as f64;
-        (share(self.known_unfinished.ring.recent(span) as f64, answered), answered)
+        let answered = self.recent(Of::KnownAnswered, span);
+        (share(self.recent(Of::KnownUnfinished, span), answered), answered)
     }
 
     /// Returns how many different networks did not finish in ten seconds, up to 64.
@@ -265,15 +236,38 @@ impl Records {
     /// IPv4 handshakes looked at, and their weighted rate a second.
     #[must_use]
     pub fn impossible(&self, span: usize) -> (f64, f64, f64) {
-        let impossible = self.impossible.ring.recent(span) as f64;
-        let looked = self.looked_v4.ring.recent(span) as f64;
-        (share(impossible, looked), self.looked_v4_raw.ring.recent(span) as f64, self.looked_v4.per_second())
+        let impossible = self.recent(Of::Impossible, span);
+        let looked = self.recent(Of::LookedV4, span);
+        (share(impossible, looked), self.recent(Of::LookedV4Raw, span), self.per_second(Of::LookedV4))
+    }
+
+    /// Returns how many IPv4 handshakes were looked at in ten seconds, unweighted.
+    #[must_use]
+    pub fn looked_v4(&self) -> f64 {
+        self.sum(Of::LookedV4Raw)
     }
 
     /// Returns the port that at least nine tenths of the unfinished handshakes go to.
     #[must_use]
     pub fn leading_port(&self) -> Option<u16> {
         self.ports.leading()
+    }
+
+    const fn add(&mut self, which: Of, count: u64) {
+        self.counts.add(which as usize, count);
+    }
+
+    fn sum(&self, which: Of) -> f64 {
+        self.counts.sum(which as usize) as f64
+    }
+
+    fn recent(&self, which: Of, span: usize) -> f64 {
+        self.counts.recent(which as usize, span) as f64
+    }
+
+    /// The rate of the last second or of the last ten, whichever is larger: a beginning shows at once.
+    fn per_second(&self, which: Of) -> f64 {
+        self.recent(which, 4).max(self.sum(which) / 10.0)
     }
 
     /// Forgets everything, as after a gap.
