@@ -40,6 +40,8 @@ type Signature = (u8, u16);
 #[derive(Clone, Debug, Default)]
 struct Period {
     sources: BTreeMap<u64, u32>,
+    /// Sources of one handshake.
+    single: u32,
     records: f64,
     weight: f64,
 }
@@ -48,17 +50,66 @@ impl Period {
     fn count(&mut self, hash: u64, weight: u32) {
         self.records += 1.0;
         self.weight += f64::from(weight);
-        *self.sources.entry(hash).or_default() += 1;
+        let count = self.sources.entry(hash).or_default();
+        *count += 1;
+        match count {
+            1 => self.single += 1,
+            2 => self.single -= 1,
+            _ => {}
+        }
         if self.sources.len() > SAMPLED {
-            self.sources.pop_last();
+            let gone = self.sources.pop_last();
+            self.single -= u32::from(gone.is_some_and(|(_, count)| count == 1));
         }
     }
 
     fn once(&self) -> Option<f64> {
         let sources = self.sources.len() as f64;
         let whole = self.weight <= MOST_WEIGHT * self.records;
-        let once = self.sources.values().filter(|count| **count == 1).count() as f64;
-        (sources >= ENOUGH && whole).then(|| once / sources)
+        (sources >= ENOUGH && whole).then(|| f64::from(self.single) / sources)
+    }
+}
+
+/// Fading counts by signature, sorted by it.
+#[derive(Clone, Debug, Default)]
+struct Signatures(Vec<(Signature, f64)>);
+
+impl Signatures {
+    fn add(&mut self, signature: Signature, weight: f64) {
+        if let Ok(place) = self.place(signature) {
+            self.0[place].1 += weight;
+            return;
+        }
+        if self.0.len() >= SIGNATURES {
+            // The first of the least makes room.
+            let least = (0..SIGNATURES).min_by(|a, b| self.0[*a].1.total_cmp(&self.0[*b].1));
+            least.map(|least| self.0.remove(least));
+        }
+        let place = self.place(signature).unwrap_or_else(|place| place);
+        self.0.insert(place, (signature, weight));
+    }
+
+    fn fade(&mut self, keeps: f64) {
+        self.0.retain_mut(|(_, count)| {
+            *count *= keeps;
+            *count >= 0.05
+        });
+    }
+
+    fn sum(&self) -> f64 {
+        self.0.iter().map(|(_, count)| count).sum()
+    }
+
+    fn leading(&self) -> Option<(Signature, f64)> {
+        self.0.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1))
+    }
+
+    fn of(&self, signature: Signature) -> f64 {
+        self.place(signature).map_or(0.0, |place| self.0[place].1)
+    }
+
+    fn place(&self, signature: Signature) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&signature, |(known, _)| *known)
     }
 }
 
@@ -79,9 +130,9 @@ pub struct Spread {
     /// The same of those that closed ports refused.
     refused: [Period; 2],
     /// Signatures of unfinished handshakes of late.
-    unfinished: BTreeMap<Signature, f64>,
+    unfinished: Signatures,
     /// Signatures of all handshakes in quiet times.
-    usual: BTreeMap<Signature, f64>,
+    usual: Signatures,
     high_ttl: f64,
     resets: f64,
     judged: f64,
@@ -96,7 +147,7 @@ impl Spread {
         let (outcome, weight) = (record.outcome, f64::from(record.weight));
         let signature = (ttl_class(record.ttl), record.window);
         if quiet {
-            add(&mut self.usual, signature, weight);
+            self.usual.add(signature, weight);
         }
         self.judged += weight;
         if outcome.any(Outcome::CLIENT_RESET) && !outcome.any(Outcome::FINISHED) {
@@ -109,7 +160,7 @@ impl Spread {
         }
         if outcome.is_unfinished() || unanswered {
             self.current.count(seed.address(record.source), record.weight);
-            add(&mut self.unfinished, signature, weight);
+            self.unfinished.add(signature, weight);
             self.high_ttl += if record.ttl > HIGH_TTL { weight } else { 0.0 };
         }
     }
@@ -121,8 +172,8 @@ impl Spread {
             self.refused.swap(0, 1);
             self.refused[0] = Period::default();
         }
-        fade(&mut self.unfinished, RECENT_KEEPS);
-        fade(&mut self.usual, USUAL_KEEPS);
+        self.unfinished.fade(RECENT_KEEPS);
+        self.usual.fade(USUAL_KEEPS);
         for sum in [&mut self.high_ttl, &mut self.resets, &mut self.judged] {
             *sum *= RECENT_KEEPS;
         }
@@ -143,17 +194,16 @@ impl Spread {
     /// Returns the leading signature among unfinished handshakes; `None` with fewer than fifty.
     #[must_use]
     pub fn leading(&self) -> Option<Leading> {
-        let all: f64 = self.unfinished.values().sum();
-        let (signature, count) = self.unfinished.iter().max_by(|a, b| a.1.total_cmp(b.1))?;
-        let known: f64 = self.usual.values().sum();
-        let usual = self.usual.get(signature).copied().unwrap_or(0.0);
+        let all = self.unfinished.sum();
+        let (signature, count) = self.unfinished.leading()?;
+        let (known, usual) = (self.usual.sum(), self.usual.of(signature));
         (all >= ENOUGH).then(|| Leading { share: count / all, usual: (known >= ENOUGH).then(|| usual / known) })
     }
 
     /// Returns the share of unfinished handshakes whose time to live is above 200.
     #[must_use]
     pub fn high_ttl_share(&self) -> f64 {
-        let all: f64 = self.unfinished.values().sum();
+        let all = self.unfinished.sum();
         if all >= ENOUGH { (self.high_ttl / all).min(1.0) } else { 0.0 }
     }
 
@@ -178,21 +228,6 @@ const fn ttl_class(ttl: u8) -> u8 {
         65..=128 => 128,
         _ => 255,
     }
-}
-
-fn add(signatures: &mut BTreeMap<Signature, f64>, signature: Signature, weight: f64) {
-    if signatures.len() >= SIGNATURES && !signatures.contains_key(&signature) {
-        let least = signatures.iter().min_by(|a, b| a.1.total_cmp(b.1)).map(|(signature, _)| *signature);
-        least.map(|least| signatures.remove(&least));
-    }
-    *signatures.entry(signature).or_default() += weight;
-}
-
-fn fade(signatures: &mut BTreeMap<Signature, f64>, keeps: f64) {
-    signatures.retain(|_, count| {
-        *count *= keeps;
-        *count >= 0.05
-    });
 }
 
 #[cfg(test)]
@@ -259,8 +294,8 @@ mod tests {
     fn signatures_have_a_fixed_number_of_places() {
         let mut spread = Spread::default();
         observe(&mut spread, (0..5_000_u16).map(|n| record(u32::from(n), 1, 64, n)), true);
-        assert!(spread.unfinished.len() <= SIGNATURES && spread.usual.len() <= SIGNATURES);
+        assert!(spread.unfinished.0.len() <= SIGNATURES && spread.usual.0.len() <= SIGNATURES);
         (0..4_000).for_each(|n| spread.roll(Tick::new(n)));
-        assert!(spread.unfinished.is_empty());
+        assert!(spread.unfinished.0.is_empty());
     }
 }
