@@ -98,6 +98,17 @@ impl Cohorts {
             turned_away: tick.turned_away,
             ..Slot::default()
         };
+        // Most hosts of a prefix are silent in most ticks, and sixteen slots are two kilobytes.
+        if *tick != CohortTick::default() {
+            self.lay_back(tick);
+        }
+        if self.round_trips.iter().sum::<u32>() > 100_000 {
+            self.round_trips.iter_mut().for_each(|count| *count /= 2);
+        }
+    }
+
+    /// Adds each outcome to the tick of what it is an outcome of.
+    fn lay_back(&mut self, tick: &CohortTick) {
         for age in 0..AGES {
             self.slot(age).refused += tick.refused[age];
             self.round_trips[age] = self.round_trips[age].saturating_add(tick.finished[age]);
@@ -109,9 +120,6 @@ impl Cohorts {
                 slot.finished_by[deadline] += tick.finished[age];
                 slot.abandoned_by[deadline] += tick.abandoned[age];
             }
-        }
-        if self.round_trips.iter().sum::<u32>() > 100_000 {
-            self.round_trips.iter_mut().for_each(|count| *count /= 2);
         }
     }
 

@@ -346,10 +346,10 @@ impl Sources {
         }
         self.second = (self.second + 1) % WINDOW;
         let second = self.second;
-        for source in self.entries.values_mut() {
+        self.entries.retain(|_, source| {
             source.recent -= u32::from(std::mem::take(&mut source.seconds[second]));
-        }
-        self.entries.retain(|_, source| tick.since(source.last) < FORGET_AFTER);
+            tick.since(source.last) < FORGET_AFTER
+        });
         if self.entries.len() * 4 <= MOST {
             self.shift = self.shift.saturating_sub(1);
         }

@@ -92,17 +92,24 @@ pub struct StrayWindow {
 }
 
 impl StrayWindow {
-    fn observe(&mut self, tick: Tick, family: Family, rows: &[&Stray], tested: u64, host: &HostTick) {
+    fn observe<'a>(
+        &mut self,
+        tick: Tick,
+        family: Family,
+        rows: impl Iterator<Item = &'a Stray> + Clone,
+        tested: u64,
+        host: &HostTick,
+    ) {
         let (whole, raw) = (whole_of(family, host), host.sampling.part());
-        let packets: u64 = rows.iter().map(|row| row.volume.packets).sum();
+        let packets: u64 = rows.clone().map(|row| row.volume.packets).sum();
         let mut sources = Distinct::default();
         self.kinds.iter_mut().for_each(|(_, packets)| *packets *= 0.84);
-        for row in rows {
+        for row in rows.clone() {
             sources.join(&row.sources);
             self.count_kind(row);
         }
         self.tested.push(tested);
-        self.bytes.push(rows.iter().map(|row| row.volume.bytes).sum());
+        self.bytes.push(rows.map(|row| row.volume.bytes).sum());
         self.whole.push(whole);
         self.sources.rotate_right(1);
         self.sources[0] = sources;
@@ -258,21 +265,21 @@ impl Strays {
         let initials = host.strays.iter().filter(|row| row.kind == StrayKind::QuicInitial);
         self.quic.observe(tick, host, initials.map(|row| row.volume.packets).sum());
         for family in Family::ALL {
-            let rows: Vec<&Stray> = host.strays.iter().filter(|row| Family::of(row.kind) == family).collect();
+            let rows = host.strays.iter().filter(|row| Family::of(row.kind) == family);
             let place = family as usize;
-            if rows.is_empty() && self.windows[place].is_none() {
+            if self.windows[place].is_none() && rows.clone().next().is_none() {
                 continue;
             }
-            let tested = self.tested(host, &rows);
+            let tested = self.tested(host, rows.clone());
             let learned = self.learned;
             let window = self.windows[place].get_or_insert_with(|| silent_until_now(tick, learned));
-            window.observe(tick, family, &rows, tested, host);
+            window.observe(tick, family, rows, tested, host);
         }
     }
 
     /// Counts what is held against the envelope.
-    fn tested(&self, host: &HostTick, rows: &[&Stray]) -> u64 {
-        let judged = rows.iter().filter(|row| {
+    fn tested<'a>(&self, host: &HostTick, rows: impl Iterator<Item = &'a Stray>) -> u64 {
+        let judged = rows.filter(|row| {
             // Clients of a server that serves QUIC are judged by whether they go on (window/quic.rs).
             row.kind != StrayKind::QuicInitial || !self.quic.is_served()
         });
