@@ -199,9 +199,10 @@ impl Engine {
         if self.outlooks.advance(tick) {
             self.prepare_all(tick);
         }
-        self.observe_hosts(summary);
+        let newly_protected = self.newly_protected(summary);
+        self.observe_hosts(summary, &newly_protected);
         self.observe_sites(summary);
-        self.detect(tick, summary);
+        self.detect(summary, &newly_protected);
         self.learn(tick);
         &self.output
     }

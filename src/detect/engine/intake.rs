@@ -44,10 +44,11 @@ impl Engine {
         self.data_segments.1 = self.data_segments.1 * 0.99 + summary.flows.repeated_segments as f64;
     }
 
-    pub(super) fn observe_hosts(&mut self, summary: &Summary) {
+    /// What is known of single handshakes and connections; the counts of hosts follow when these are judged
+    /// ([`Engine::detect`]).
+    pub(super) fn observe_hosts(&mut self, summary: &Summary, newly_protected: &[HostTick]) {
         let tick = summary.tick;
-        let newly_protected = self.newly_protected(summary);
-        for host in summary.hosts.iter().chain(&newly_protected) {
+        for host in summary.hosts.iter().chain(newly_protected) {
             self.make_room(tick, host);
         }
         for record in &summary.cohorts {
@@ -64,20 +65,11 @@ impl Engine {
         for contact in &summary.contacts {
             self.observe_contact(tick, contact);
         }
-        let refused = summary.flows.cohort_refused > 0;
-        let (home, idle) = (&self.home, HostTick::default());
-        for (address, watched) in self.hosts.iter_mut() {
-            let of = |hosts: &'_ [HostTick]| hosts.binary_search_by_key(address, |host| host.address).ok();
-            let counted = of(&summary.hosts).map(|place| &summary.hosts[place]);
-            let host = counted.or_else(|| of(&newly_protected).map(|place| &newly_protected[place])).unwrap_or(&idle);
-            watched.subject.observe(tick, host, refused, |country| home.contains(&country));
-            watched.subject.observe_strays(tick, host, &Distinct::default());
-        }
     }
 
     /// Returns what came to hosts that are protected by now and of which the shards do not know that yet: a flood is no
     /// reason to wait. Without what the host sent, they are judged as where only one direction is captured.
-    fn newly_protected(&self, summary: &Summary) -> Vec<HostTick> {
+    pub(super) fn newly_protected(&self, summary: &Summary) -> Vec<HostTick> {
         let known = |address| self.policy.site_of(address).is_some();
         let hosts = summary.candidates.iter().filter(|candidate| known(candidate.address));
         hosts

@@ -14,7 +14,7 @@ use crate::detect::finding::Finding;
 use crate::detect::view::View;
 use crate::detect::watched::{Watched, WatchedSite, judge};
 use crate::policy::{Policy, SiteId};
-use crate::summary::Summary;
+use crate::summary::{Distinct, HostTick, Summary};
 use crate::time::Tick;
 
 /// Ticks after which a network not served before says something: an hour (DETECTION 4.2 wants thirty days; until there
@@ -40,11 +40,12 @@ pub struct Score {
 
 impl Engine {
     /// Judges the tick: hosts first, then the sites that speak for several, then sources.
-    pub(super) fn detect(&mut self, tick: Tick, summary: &Summary) {
+    pub(super) fn detect(&mut self, summary: &Summary, newly_protected: &[HostTick]) {
+        let tick = summary.tick;
         let view = self.view(tick, summary);
         let mut judged = Judged::default();
         let foreign = self.foreign_sites(tick);
-        self.judge_hosts(&view, &foreign, &mut judged);
+        self.judge_hosts(summary, newly_protected, &view, &foreign, &mut judged);
         self.judge_sites(&view, &foreign, &mut judged);
         self.judge_sources(&view, &mut judged);
         let Judged { scores, mut findings, .. } = judged;
@@ -62,10 +63,26 @@ impl Engine {
             .collect();
     }
 
-    fn judge_hosts(&mut self, view: &View, foreign: &[SiteId], judged: &mut Judged) {
+    /// Gives each host its counts and judges it at once: hundreds of hosts, kilobytes each, do not stay in the cache until
+    /// a second walk comes by.
+    fn judge_hosts(
+        &mut self,
+        summary: &Summary,
+        newly_protected: &[HostTick],
+        view: &View,
+        foreign: &[SiteId],
+        judged: &mut Judged,
+    ) {
         let attacked = self.attacked_sites(view.tick);
         let limits = Limits { settings: &self.settings, policy: &self.policy, learned: &self.capacity };
-        for watched in self.hosts.values_mut() {
+        let refused = summary.flows.cohort_refused > 0;
+        let (home, idle) = (&self.home, HostTick::default());
+        for (address, watched) in self.hosts.iter_mut() {
+            let of = |hosts: &'_ [HostTick]| hosts.binary_search_by_key(address, |host| host.address).ok();
+            let counted = of(&summary.hosts).map(|place| &summary.hosts[place]);
+            let host = counted.or_else(|| of(newly_protected).map(|place| &newly_protected[place])).unwrap_or(&idle);
+            watched.subject.observe(view.tick, host, refused, |country| home.contains(&country));
+            watched.subject.observe_strays(view.tick, host, &Distinct::default());
             let site = watched.subject.site;
             let view = View {
                 site_attacked: attacked.contains(&site),
