@@ -106,7 +106,7 @@ impl Sources {
         }
         for probe in &summary.probes {
             if !self.is_proxy(probe.source) {
-                self.scanning.probe(now, probe, policy, standing(probe.target).one_sided);
+                self.scanning.probe(now, probe, policy, || standing(probe.target).one_sided);
             }
         }
         self.scanning.advance(now);

@@ -58,7 +58,13 @@ impl Known {
     /// Tells whether the source was served before, in this generation or the last; wrong for two in a thousand at most.
     #[must_use]
     pub fn contains(&self, source: Address) -> bool {
-        self.sources.contains(self.seed.address(source))
+        self.contains_hash(self.seed.address(source))
+    }
+
+    /// The same of a source by its hash under the seed of this set ([`Seed::address`]).
+    #[must_use]
+    pub fn contains_hash(&self, source: u64) -> bool {
+        self.sources.contains(source)
     }
 
     /// Returns the generations, the newest first, to be saved; they mean something only under the same seed.

@@ -196,8 +196,8 @@ impl Pulls {
         Self { seed, table: Table::new(seed, MOST_PAIRS), past: BTreeMap::new() }
     }
 
-    /// Takes a conversation that a client opened; returns its pair.
-    pub fn observe(&mut self, now: Tick, contact: &Contact) -> Pull {
+    /// Takes a conversation that a client opened; returns its pair, and what that did in the last hour.
+    pub fn observe(&mut self, now: Tick, contact: &Contact) -> (Pull, &Pulled) {
         let pull = Pull { server: contact.responder, client: contact.originator.source_unit() };
         let pulled = self.table.entry(pull, Pulled::default);
         pulled.roll(now);
@@ -224,7 +224,7 @@ impl Pulls {
             let began = at.saturating_sub(age);
             pulled.large.report(at, age, mix(self.seed.0[1], began >> 6));
         }
-        pull
+        (pull, pulled)
     }
 
     /// Takes a followed handshake: its first SYN tells the stack behind the client.
@@ -332,7 +332,7 @@ mod tests {
     fn each_byte_is_counted_once() {
         let mut pulls = Pulls::new(Seed::default());
         let now = Tick::new(START);
-        let pull = pulls.observe(now, &contact(1, ContactStage::Settled, 1_000_000));
+        let (pull, _) = pulls.observe(now, &contact(1, ContactStage::Settled, 1_000_000));
         // A large one: settled at ten seconds, and told in parts.
         pulls.observe(now, &contact(1, ContactStage::Progress, 5_000_000));
         pulls.observe(now, &contact(1, ContactStage::Settled, 5_000_000));
@@ -344,7 +344,7 @@ mod tests {
     #[test]
     fn an_hour_later_nothing_is_left() {
         let mut pulls = Pulls::new(Seed::default());
-        let pull = pulls.observe(Tick::new(START), &contact(1, ContactStage::Settled, 1_000_000));
+        let (pull, _) = pulls.observe(Tick::new(START), &contact(1, ContactStage::Settled, 1_000_000));
         assert_eq!(pulls.current(Tick::new(START + 11 * SLOT), &pull).unwrap().bytes(), 1_000_000);
         assert_eq!(pulls.current(Tick::new(START + 13 * SLOT), &pull).unwrap().bytes(), 0);
     }
@@ -356,7 +356,7 @@ mod tests {
         for client in 1..=100 {
             pulls.observe(now, &contact(client, ContactStage::Settled, u64::from(client) * 10_000));
         }
-        let pull = pulls.observe(now, &contact(999, ContactStage::Progress, 900_000_000));
+        let (pull, _) = pulls.observe(now, &contact(999, ContactStage::Progress, 900_000_000));
         let others = pulls.others(now, &pull);
         assert_eq!((others.clients, others.bytes), (100, 1_000_000.0));
         pulls.remember(now, |pull| pull.client == Address::v4(999_u32.to_be_bytes()));

@@ -47,7 +47,7 @@ impl Scanners {
 
     /// Takes a record of a followed handshake.
     pub fn observe(&mut self, now: Tick, record: &CohortRecord) {
-        let place = self.place(record.source);
+        let place = place(self.seed.address(record.source));
         let entry = &mut self.entries[place];
         if entry.source != record.source || now.since(entry.since) > REMEMBERED {
             *entry = Entry { source: record.source, since: now, ..Entry::default() };
@@ -59,7 +59,7 @@ impl Scanners {
             entry.ports.insert(mix(self.seed.0[1], u64::from(record.port)));
             entry.hosts.insert(self.seed.address(record.target));
         }
-        if record.stage == CohortStage::Look && self.probes(record.source) {
+        if record.stage == CohortStage::Look && entry.probes() {
             self.concert.note(now, record.source, record.target, record.weight);
         }
     }
@@ -75,18 +75,24 @@ impl Scanners {
         self.concert.took_part(source)
     }
 
-    /// Tells whether the source probes: enough different ports or hosts (by [`Bitmap`]), and at least four failures to a success.
+    /// Tells whether the source, of which `hash` is the hash ([`Seed::address`]), probes: enough different ports or hosts (by
+    /// [`Bitmap`]), and at least four failures to a success.
     #[must_use]
-    pub fn probes(&self, source: Address) -> bool {
-        let entry = &self.entries[self.place(source)];
-        entry.source == source
-            && entry.failures >= 4 * entry.successes
-            && (entry.ports.distinct() >= f64::from(PORTS) || entry.hosts.distinct() >= f64::from(HOSTS))
+    pub fn probes(&self, source: Address, hash: u64) -> bool {
+        let entry = &self.entries[place(hash)];
+        entry.source == source && entry.probes()
     }
+}
 
-    fn place(&self, source: Address) -> usize {
-        usize::try_from(self.seed.address(source) % PLACES as u64).unwrap_or(0)
+impl Entry {
+    fn probes(&self) -> bool {
+        self.failures >= 4 * self.successes
+            && (self.ports.distinct() >= f64::from(PORTS) || self.hosts.distinct() >= f64::from(HOSTS))
     }
+}
+
+fn place(hash: u64) -> usize {
+    usize::try_from(hash % PLACES as u64).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -108,18 +114,23 @@ mod tests {
         }
     }
 
+    fn probes(scanners: &Scanners) -> bool {
+        let source = Address::v4([198, 18, 0, 1]);
+        scanners.probes(source, Seed::default().address(source))
+    }
+
     #[test]
     fn many_ports_or_many_hosts_make_a_scanner() {
         let mut scanners = Scanners::new(Seed::default());
         for port in 1..40 {
             scanners.observe(Tick::new(10), &probe(port, 1, 0));
         }
-        assert!(scanners.probes(Address::v4([198, 18, 0, 1])));
+        assert!(probes(&scanners));
         let mut scanners = Scanners::new(Seed::default());
         for host in 1..60 {
             scanners.observe(Tick::new(10), &probe(445, host, 0));
         }
-        assert!(scanners.probes(Address::v4([198, 18, 0, 1])));
+        assert!(probes(&scanners));
     }
 
     #[test]
@@ -128,7 +139,7 @@ mod tests {
         for _ in 0..1_000 {
             scanners.observe(Tick::new(10), &probe(443, 1, 0));
         }
-        assert!(!scanners.probes(Address::v4([198, 18, 0, 1])));
+        assert!(!probes(&scanners));
     }
 
     #[test]
@@ -138,6 +149,6 @@ mod tests {
             scanners.observe(Tick::new(10), &probe(port, 1, Outcome::ANSWERED | Outcome::FINISHED));
             scanners.observe(Tick::new(10), &probe(port, 1, 0));
         }
-        assert!(!scanners.probes(Address::v4([198, 18, 0, 1])));
+        assert!(!probes(&scanners));
     }
 }

@@ -52,10 +52,10 @@ impl Engine {
             self.make_room(tick, host);
         }
         for record in &summary.cohorts {
-            let known = self.known.contains(record.source);
-            let scanner = !self.scanners.is_in_concert(record.source)
-                && (self.scanners.probes(record.source) || self.sources.is_scanner(record.source));
             let source = self.seed.address(record.source);
+            let known = self.known.contains_hash(source);
+            let scanner = !self.scanners.is_in_concert(record.source)
+                && (self.scanners.probes(record.source, source) || self.sources.is_scanner(record.source));
             let host = self.hosts.get_mut(&record.target);
             let site = self.policy.site_of(record.target).and_then(|site| self.sites.get_mut(&site));
             for watched in host.into_iter().chain(site.map(|site| &mut site.watched)) {
@@ -94,10 +94,10 @@ impl Engine {
         let system = self.origins.as_ref().filter(|_| is_first).and_then(|origins| origins.asn(contact.originator));
         let system = system.map(|system| system.number);
         // The network of a source that was served has been served too.
-        let is_new = !self.known.contains(contact.originator.source_unit());
+        let source = self.seed.address(contact.originator.source_unit());
+        let is_new = !self.known.contains_hash(source);
         let newness =
             Newness { source: is_new, network: is_new && !self.networks.contains(contact.originator.network()) };
-        let source = self.seed.address(contact.originator.source_unit());
         let host = self.hosts.get_mut(&contact.responder);
         let site = self.policy.site_of(contact.responder).and_then(|site| self.sites.get_mut(&site));
         for watched in host.into_iter().chain(site.map(|site| &mut site.watched)) {

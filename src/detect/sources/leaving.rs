@@ -129,11 +129,8 @@ impl Leaving {
         if !(contact.verified || contact.served) {
             return;
         }
-        let pull = self.pulls.observe(now, contact);
-        let looked_at = self
-            .pulls
-            .current(now, &pull)
-            .is_some_and(|p| p.bytes() as f64 >= WORTH_A_LOOK || p.answers() as f64 >= exfiltration::ANSWERS / 4.0);
+        let (pull, pulled) = self.pulls.observe(now, contact);
+        let looked_at = pulled.bytes() as f64 >= WORTH_A_LOOK || pulled.answers() as f64 >= exfiltration::ANSWERS / 4.0;
         if looked_at && self.pulling.len() < MOST_ALARMING {
             self.pulling.insert(pull);
         }

@@ -62,8 +62,8 @@ impl Scanning {
         }
     }
 
-    /// Takes a first contact; `one_sided` if only what reaches its target is captured.
-    pub(super) fn probe(&mut self, now: Tick, probe: &Probe, policy: &Policy, one_sided: bool) {
+    /// Takes a first contact; `one_sided` tells whether only what reaches its target is captured.
+    pub(super) fn probe(&mut self, now: Tick, probe: &Probe, policy: &Policy, one_sided: impl FnOnce() -> bool) {
         let traceroute = probe.protocol == Protocol::UDP && TRACEROUTE.contains(&probe.port);
         if traceroute || !is_host(probe.target) || !is_host(probe.source) {
             return;
@@ -73,7 +73,7 @@ impl Scanning {
             return;
         }
         // Whether an answer came that was not captured is not known: only doors that clients rarely ask for tell then.
-        if failed && one_sided && (probe.port >= 1_024 || [0, 53, 80, 443].contains(&probe.port)) {
+        if failed && (probe.port >= 1_024 || [0, 53, 80, 443].contains(&probe.port)) && one_sided() {
             return;
         }
         let protected = policy.prefix_of(probe.target).filter(|prefix| !prefix.is_host());
@@ -81,8 +81,8 @@ impl Scanning {
         if let Some(prober) = self.probers.observe(now, probe, protected) {
             self.touched.insert(prober);
         }
-        let hosts = self.probers.get(&prober).map_or(0.0, |probing| probing.hosts.recent(now).distinct());
-        if failed && hosts >= SEVERAL {
+        let hosts = || self.probers.get(&prober).map_or(0.0, |probing| probing.hosts.recent(now).distinct());
+        if failed && hosts() >= SEVERAL {
             self.concert.note(now, probe.source, probe.target, probe.weight);
         }
     }
