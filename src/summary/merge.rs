@@ -30,7 +30,7 @@ impl Summary {
         join_all(&mut self.sites);
         join_all(&mut self.origins);
         join_all(&mut self.candidates);
-        self.cohorts.sort_unstable_by_key(|record| (record.first_syn, *record));
+        self.cohorts.sort_unstable_by(|a, b| a.first_syn.cmp(&b.first_syn).then_with(|| a.cmp(b)));
         // Their time tells most apart; the whole order is long to write down, twice a comparison.
         self.contacts.sort_unstable_by(|a, b| a.at.cmp(&b.at).then_with(|| contact_order(a).cmp(&contact_order(b))));
         self.probes.sort_unstable();
