@@ -165,12 +165,7 @@ fn look_at_countries(view: &View, memory: &mut Memory, subject: &Subject, least:
     if !view.tick.closes_period(COUNTRY_LOOK) {
         return;
     }
-    let surges = subject.foreign.countries();
-    let loudest = surges
-        .iter()
-        .filter(|s| s.observed - s.expected >= least && s.observed >= LEAST_GROWTH_COUNTRY * s.expected.max(1.0))
-        .map(|surge| surge.decades)
-        .fold(0.0, f64::max);
+    let loudest = subject.foreign.loudest_country(least, LEAST_GROWTH_COUNTRY);
     memory.country_evidence = loudest;
     memory.country_looks = if loudest >= view.lines.country { memory.country_looks + 1 } else { 0 };
 }

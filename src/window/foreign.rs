@@ -203,30 +203,54 @@ impl Foreign {
     #[must_use]
     pub fn countries(&self) -> Vec<CountrySurge> {
         let growth = self.home_growth();
-        let (armed, raw) = (self.abroad.rate.usual().is_some(), self.counted.map_or(1.0, |(raw, _)| raw));
-        let mut surges: Vec<CountrySurge> = self
-            .countries
-            .iter()
-            .filter(|(_, window)| !window.is_home)
-            .map(|(country, window)| {
-                let observed = window.rate.sum();
-                // Until a country's own level is known it is held to be usual.
-                let Some(usual) = window.rate.usual().filter(|_| armed).map(|usual| usual * 10.0) else {
-                    return CountrySurge { country: *country, observed, expected: observed, decades: 0.0 };
-                };
-                let expected = usual * growth;
-                let variance = window.growth_variance(usual, growth);
-                let shape = 1.0 / (2.0 / window.shape(usual) + variance);
-                let tail = negative_binomial::evidence(observed * raw, (expected * raw).max(1.0), shape);
-                let tau = window.rate.sigma().max(LEAST_TAU).hypot(variance.sqrt());
-                let decades = tail.max(share_shift(observed, expected, self.home.sum(), tau));
-                CountrySurge { country: *country, observed, expected, decades }
-            })
-            .collect();
+        let abroad = self.countries.iter().filter(|(_, window)| !window.is_home);
+        let mut surges: Vec<CountrySurge> =
+            abroad.map(|(country, window)| self.surge(*country, window, growth)).collect();
         surges.sort_by(|a, b| {
             (b.observed - b.expected).total_cmp(&(a.observed - a.expected)).then(a.country.cmp(&b.country))
         });
         surges
+    }
+
+    /// Returns the largest evidence of those countries that exceed what is expected of them by `least` connections and to
+    /// `times` as many; `least` is not negative. Hardly any does, and only of such a tail is computed.
+    #[must_use]
+    pub fn loudest_country(&self, least: f64, times: f64) -> f64 {
+        let growth = self.home_growth();
+        let exceeds = |(_, window): &&(Country, CountryWindow)| {
+            let observed = window.rate.sum();
+            if window.is_home || observed < least {
+                return false;
+            }
+            let expected = self.expected_of(window, growth);
+            observed - expected >= least && observed >= times * expected.max(1.0)
+        };
+        let loud = self.countries.iter().filter(exceeds);
+        loud.map(|(country, window)| self.surge(*country, window, growth).decades).fold(0.0, f64::max)
+    }
+
+    /// Returns the usual connections of a country in ten seconds; `None` before its own level and that of all are known.
+    fn usual_of(&self, window: &CountryWindow) -> Option<f64> {
+        window.rate.usual().filter(|_| self.abroad.rate.usual().is_some()).map(|usual| usual * 10.0)
+    }
+
+    /// Returns what is expected of a country. Until its own level is known, what it sends is held to be usual.
+    fn expected_of(&self, window: &CountryWindow, growth: f64) -> f64 {
+        self.usual_of(window).map_or_else(|| window.rate.sum(), |usual| usual * growth)
+    }
+
+    fn surge(&self, country: Country, window: &CountryWindow, growth: f64) -> CountrySurge {
+        let (observed, expected) = (window.rate.sum(), self.expected_of(window, growth));
+        let Some(usual) = self.usual_of(window) else {
+            return CountrySurge { country, observed, expected, decades: 0.0 };
+        };
+        let raw = self.counted.map_or(1.0, |(raw, _)| raw);
+        let variance = window.growth_variance(usual, growth);
+        let shape = 1.0 / (2.0 / window.shape(usual) + variance);
+        let tail = negative_binomial::evidence(observed * raw, (expected * raw).max(1.0), shape);
+        let tau = window.rate.sigma().max(LEAST_TAU).hypot(variance.sqrt());
+        let decades = tail.max(share_shift(observed, expected, self.home.sum(), tau));
+        CountrySurge { country, observed, expected, decades }
     }
 
     /// Returns the connections of the last ten seconds by country, home included, the largest number first.
@@ -406,6 +430,23 @@ mod tests {
         (1_600..1_640).for_each(|n| step(&mut foreign, n, 8));
         assert!(foreign.far.share.decades() > 9.3, "{}", foreign.far.share.decades());
         assert!(foreign.abroad.share.decades() < foreign.far.share.decades());
+    }
+
+    #[test]
+    fn the_loudest_country_is_the_loudest_of_those_that_grew() {
+        let mut foreign = Foreign::default();
+        run(&mut foreign, 0, 40 * 40, 20, 2, 3, true);
+        for (round, (home, nl, de)) in
+            [(20, 2, 3), (20, 9, 3), (20, 9, 30), (60, 6, 30), (20, 0, 0)].into_iter().enumerate()
+        {
+            run(&mut foreign, 1_600 + 40 * round as u64, 40, home, nl, de, false);
+            for (least, times) in [(0.0, 0.0), (30.0, 2.0), (300.0, 2.0), (30.0, 5.0)] {
+                let grew =
+                    |s: &&CountrySurge| s.observed - s.expected >= least && s.observed >= times * s.expected.max(1.0);
+                let loudest = foreign.countries().iter().filter(grew).map(|s| s.decades).fold(0.0, f64::max);
+                assert_eq!(foreign.loudest_country(least, times), loudest);
+            }
+        }
     }
 
     #[test]
