@@ -17,7 +17,7 @@ use super::{Exit, Verbosity};
 use crate::config::{CONFIG_VARIABLE, Config};
 use crate::eval::sheet::Ran;
 use crate::eval::weeks::{self, Weeks};
-use crate::eval::{self, Allowance, Base, Group, Origin, Outcome, Sheet, Stratum, Suite, World, page};
+use crate::eval::{self, Allowance, Base, Group, Origin, Outcome, Purse, Sheet, Stratum, Suite, World, page};
 use crate::hash::Seed;
 use crate::origin::Origins;
 use crate::pipeline;
@@ -36,7 +36,7 @@ pub(super) struct Eval {
     #[arg(value_name = "DIR|FILE")]
     inputs: Vec<PathBuf>,
 
-    /// Run a built-in suite: quick (minutes) or full (an hour).
+    /// Run a built-in suite: quick (minutes), full (an hour) or weeks (no packets, false alarms only: as long as you like).
     #[arg(long, value_name = "SUITE", value_parser = suites(), required_unless_present = "inputs", conflicts_with = "inputs")]
     suite: Option<String>,
 
@@ -48,9 +48,13 @@ pub(super) struct Eval {
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
 
-    /// Begin no world after this many minutes; what was begun is evenly spread over the suite.
+    /// Begin nothing after this many minutes; what was begun is evenly spread over the suite.
     #[arg(long, value_name = "M")]
     minutes: Option<f64>,
+
+    /// Simulate so many weeks of 256 targets beside the worlds of a suite [default: 100 in weeks, 1 in full].
+    #[arg(long, value_name = "N", requires = "suite", value_parser = weeks_asked)]
+    weeks: Option<f64>,
 
     /// Worlds at the same time [default: one per core].
     #[arg(long, value_name = "N")]
@@ -90,6 +94,7 @@ Examples:
   vigie eval --suite quick
   vigie eval --suite full --minutes 30 --html accuracy.html --format json -o accuracy.json
   vigie eval --suite quick --only rush
+  vigie eval --suite weeks --minutes 600 --format json -o weeks.json
   vigie synth syn-flood -o flood.pcap && vigie eval flood.pcap";
 
 /// A range of seeds as it is typed.
@@ -108,6 +113,12 @@ impl FromStr for Seeds {
     }
 }
 
+/// Reads a number of weeks.
+fn weeks_asked(text: &str) -> Result<f64, String> {
+    let weeks = text.parse().ok().filter(|weeks| (0.0..=10_000.0).contains(weeks));
+    weeks.ok_or_else(|| format!("`{text}` is no number of weeks: write one up to 10000, such as 2.5"))
+}
+
 fn suites() -> PossibleValuesParser {
     PossibleValuesParser::new(Suite::ALL.iter().map(|suite| suite.name()).collect::<Vec<_>>())
 }
@@ -119,15 +130,16 @@ impl Eval {
         let config = Config::load(file.as_deref(), environment(), &[])?;
         let mut worlds = self.worlds()?;
         worlds.retain(|world| self.only.as_ref().is_none_or(|part| world.name.contains(part)));
-        if worlds.is_empty() {
+        if worlds.is_empty() && self.suite() != Some(Suite::Weeks) {
             bail!("no world is left to run: --only must be part of a name such as rush/rush/1");
         }
         if let Some(folder) = &self.keep {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("{}: the directory cannot be made", folder.display()))?;
         }
-        let outcomes = self.outcomes(&worlds, &base(&config)?, verbosity)?;
-        let weeks = self.weeks(verbosity);
+        let purse = self.purse()?;
+        let outcomes = self.outcomes(&worlds, &base(&config)?, &purse, verbosity);
+        let weeks = self.weeks(&purse, verbosity);
         let sheet = Sheet::of(self.ran(&worlds, &config), &outcomes, weeks);
         self.show(&sheet)?;
         if let Some(folder) = &self.keep {
@@ -162,26 +174,29 @@ impl Eval {
         self.seeds.clone().map_or_else(|| suite.seeds(), |seeds| seeds.0)
     }
 
-    fn outcomes(&self, worlds: &[World], base: &Base, verbosity: Verbosity) -> anyhow::Result<Vec<Outcome>> {
-        let part = if self.suite().is_some() && self.only.is_none() { 1.0 - WEEKS_PART } else { 1.0 };
-        let time = self.minutes.map(|minutes| Duration::try_from_secs_f64(minutes * 60.0 * part)).transpose();
-        let time = time.context("--minutes: give a positive number of minutes")?;
-        let allowance = Allowance { jobs: self.jobs(), time };
+    fn outcomes(&self, worlds: &[World], base: &Base, purse: &Purse, verbosity: Verbosity) -> Vec<Outcome> {
+        let with_weeks = self.suite().is_some() && self.only.is_none();
+        let allowance = Allowance { jobs: self.jobs(), time: purse.left(if with_weeks { WEEKS_PART } else { 0.0 }) };
         let bar = counted(worlds.len() as u64, "worlds", !verbosity.quiet);
         let outcomes = eval::in_parallel(worlds, allowance, |world| eval::run(world, base), |_, _| bar.inc(1));
         bar.finish_and_clear();
-        Ok(outcomes)
+        outcomes
     }
 
-    /// Simulates weeks of counts beside a whole suite; parts of one are asked for their own sake.
-    fn weeks(&self, verbosity: Verbosity) -> Option<Weeks> {
+    /// Simulates weeks of counts beside a whole suite, in the time that is left; parts of one are asked for their own sake.
+    fn weeks(&self, purse: &Purse, verbosity: Verbosity) -> Option<Weeks> {
         let suite = self.suite().filter(|_| self.only.is_none())?;
-        let slices = suite.slices(self.seeds(suite).start);
-        let time = self.minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0 * WEEKS_PART));
+        let slices = suite.slices(self.seeds(suite).start, self.weeks.unwrap_or_else(|| suite.weeks()));
+        let allowance = Allowance { jobs: self.jobs(), time: purse.left(0.0) };
         let bar = counted(slices.len() as u64, "slices of weeks", !verbosity.quiet);
-        let outcomes = eval::in_parallel(&slices, Allowance { jobs: self.jobs(), time }, weeks::run, |_, _| bar.inc(1));
+        let outcomes = eval::in_parallel(&slices, allowance, weeks::run, |_, _| bar.inc(1));
         bar.finish_and_clear();
         weeks::weeks(&outcomes)
+    }
+
+    fn purse(&self) -> anyhow::Result<Purse> {
+        let time = self.minutes.map(|minutes| Duration::try_from_secs_f64(minutes * 60.0)).transpose();
+        Ok(Purse::new(time.context("--minutes: give a positive number of minutes")?))
     }
 
     fn jobs(&self) -> usize {
@@ -214,6 +229,7 @@ impl Eval {
             ("--seeds", self.seeds.as_ref().map(|seeds| format!("{}..{}", seeds.0.start, seeds.0.end))),
             ("--only", self.only.clone()),
             ("--minutes", self.minutes.map(|minutes| minutes.to_string())),
+            ("--weeks", self.weeks.map(|weeks| weeks.to_string())),
             ("--docs", Some(docs.display().to_string())),
         ];
         for (name, value) in options {
@@ -252,7 +268,7 @@ fn keep(folder: &Path, worlds: &[World], sheet: &Sheet) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Share of the time that goes to simulated weeks.
+/// Share of the time that is kept for simulated weeks beside worlds; they have what these leave, too.
 const WEEKS_PART: f64 = 0.2;
 
 /// Returns what every world is run with, but for its home and protection.

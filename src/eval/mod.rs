@@ -20,7 +20,7 @@ pub mod weeks;
 mod world;
 
 pub use run::{Base, Outcome, run};
-pub use schedule::{Allowance, in_parallel};
+pub use schedule::{Allowance, Purse, in_parallel};
 pub use sheet::Sheet;
 pub use suite::Suite;
 pub use world::{Group, Origin, Stratum, World};

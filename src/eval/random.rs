@@ -69,10 +69,57 @@ impl Random {
         count
     }
 
+    /// Returns how many of `n` happen that are equally probable: by inversion where few do (Kachitvichyanukul & Schmeiser
+    /// 1988, BINV), by the normal distribution where at least 30 do and 30 do not.
+    pub(super) fn binomial(&mut self, n: u32, probability: f64) -> u32 {
+        if n == 0 || probability <= 0.0 {
+            return 0;
+        }
+        if probability > 0.5 {
+            return n - self.binomial(n, 1.0 - probability);
+        }
+        let (trials, mean) = (f64::from(n), f64::from(n) * probability);
+        if mean >= 30.0 {
+            let count = mean + (mean * (1.0 - probability)).sqrt() * self.normal();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and n")]
+            let count = count.round().clamp(0.0, trials) as u32;
+            return count;
+        }
+        let odds = probability / (1.0 - probability);
+        let mut chance = (1.0 - probability).powf(trials);
+        let (mut left, mut count) = (self.uniform(), 0);
+        while left > chance && count < n {
+            left -= chance;
+            count += 1;
+            chance *= odds * f64::from(n - count + 1) / f64::from(count);
+        }
+        count
+    }
+
     /// Returns one of several.
     pub(super) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below the number of choices")]
         let place = (self.uniform() * of.len() as f64) as usize;
         of[place.min(of.len() - 1)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn binomial_counts_have_their_mean_and_variance() {
+        let mut random = Random::new(1, 2);
+        for (n, p) in [(1, 0.3), (7, 0.02), (40, 0.95), (200, 0.1), (500, 0.4)] {
+            let counts: Vec<f64> = (0..40_000).map(|_| f64::from(random.binomial(n, p))).collect();
+            let mean = counts.iter().sum::<f64>() / counts.len() as f64;
+            let variance = counts.iter().map(|count| (count - mean).powi(2)).sum::<f64>() / counts.len() as f64;
+            let (of, spread) = (f64::from(n) * p, f64::from(n) * p * (1.0 - p));
+            assert!((mean - of).abs() < 0.03 * spread.sqrt() + 0.002, "{n} {p}: mean {mean}");
+            assert!((variance / spread - 1.0).abs() < 0.08, "{n} {p}: variance {variance}");
+            assert!(counts.iter().all(|count| *count <= f64::from(n)));
+        }
+        assert_eq!((random.binomial(0, 0.5), random.binomial(9, 0.0), random.binomial(9, 1.0)), (0, 0, 9));
     }
 }

@@ -15,6 +15,28 @@ pub struct Allowance {
     pub time: Option<Duration>,
 }
 
+/// The time of a run, which begins when this is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Purse {
+    begun: Instant,
+    time: Option<Duration>,
+}
+
+impl Purse {
+    /// Begins the run; `None`: it takes as long as it takes.
+    #[must_use]
+    pub fn new(time: Option<Duration>) -> Self {
+        Self { begun: now(), time }
+    }
+
+    /// Returns what is left of the time, less a part of the whole, 0 to 1, that is kept for later.
+    #[must_use]
+    pub fn left(&self, kept: f64) -> Option<Duration> {
+        let spent = now().saturating_duration_since(self.begun);
+        self.time.map(|time| time.saturating_sub(spent).saturating_sub(time.mul_f64(kept)))
+    }
+}
+
 /// Runs `work` on each item and returns what came of them, in order. Items that were not begun in time are missing at the
 /// end.
 pub fn in_parallel<T: Sync, R: Send>(
@@ -66,6 +88,15 @@ mod tests {
             let squares = in_parallel(&items, Allowance { jobs, time: None }, |n| n * n, |_, _| {});
             assert_eq!(squares, items.iter().map(|n| n * n).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn what_is_kept_for_later_is_not_spent_before() {
+        let hour = Duration::from_secs(3_600);
+        let purse = Purse::new(Some(hour));
+        assert!(purse.left(0.25).is_some_and(|left| left <= hour.mul_f64(0.75)));
+        assert!(purse.left(0.25) <= purse.left(0.0) && purse.left(0.0) <= Some(hour));
+        assert_eq!((Purse::new(None).left(0.25), Purse::new(Some(hour)).left(1.0)), (None, Some(Duration::ZERO)));
     }
 
     #[test]

@@ -21,6 +21,8 @@ closed_set! {
         Quick = "quick",
         /// More than a thousand worlds, for publication.
         Full = "full",
+        /// No worlds: simulated weeks of counts alone.
+        Weeks = "weeks",
     }
 }
 
@@ -90,16 +92,28 @@ impl Suite {
     pub const fn seeds(self) -> Range<u64> {
         match self {
             Self::Quick => 1..4,
-            Self::Full => 20_001..20_006,
+            Self::Full | Self::Weeks => 20_001..20_006,
         }
     }
 
-    /// Cuts the slices of simulated weeks, with seeds from `first` on.
+    /// Returns how many weeks of 256 targets are simulated unless others are asked for: what the promise is about in
+    /// `weeks`, and beside the worlds what their time allows.
     #[must_use]
-    pub fn slices(self, first: u64) -> Vec<Slice> {
+    pub const fn weeks(self) -> f64 {
         match self {
-            Self::Quick => weeks::slices(first..first + 4, 8, 3_600),
-            Self::Full => weeks::slices(first..first + 32, 16, 4 * 3_600),
+            Self::Quick => 0.0007,
+            Self::Full => 1.0,
+            Self::Weeks => 100.0,
+        }
+    }
+
+    /// Cuts slices of simulated weeks with seeds from `first` on, until the ordinary ones among them come to `weeks` weeks
+    /// of 256 targets.
+    #[must_use]
+    pub fn slices(self, first: u64, weeks: f64) -> Vec<Slice> {
+        match self {
+            Self::Quick => weeks::slices(first, weeks, 2, 8, 3_600),
+            Self::Full | Self::Weeks => weeks::slices(first, weeks, 20, 16, 4 * 3_600),
         }
     }
 
@@ -108,7 +122,7 @@ impl Suite {
     pub fn worlds(self, seeds: Range<u64>) -> Vec<World> {
         let strata = self.strata();
         let mut worlds = Vec::new();
-        for seed in seeds {
+        for seed in seeds.filter(|_| self != Self::Weeks) {
             // Strata with many worlds to a seed are spread over those with few.
             let mut turns: Vec<(f64, Stratum, u64)> = strata
                 .iter()
@@ -183,6 +197,7 @@ fn seconds(seconds: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eval::matching::Phase;
     use std::collections::BTreeSet;
 
     #[test]
@@ -230,5 +245,19 @@ mod tests {
         let worlds = Suite::Full.worlds(Suite::Full.seeds());
         let of = |group| worlds.iter().filter(|world| world.stratum.group == group).count();
         assert!(of(Group::Rush) >= 600 && of(Group::Overload) >= 300);
+    }
+
+    #[test]
+    fn slices_come_to_the_weeks_asked_for() {
+        let weeks = |suite: Suite, weeks: f64| {
+            let slices = suite.slices(1, weeks);
+            let ordinary = slices.iter().filter(|slice| slice.during == Phase::Ordinary);
+            ordinary.map(|slice| slice.targets as f64 * slice.seconds as f64).sum::<f64>() / 256.0 / 604_800.0
+        };
+        for asked in [0.1, 1.0, 3.0] {
+            let got = weeks(Suite::Weeks, asked);
+            assert!(got >= asked && got < asked + 0.002, "{got} of {asked}");
+        }
+        assert!(Suite::Quick.slices(1, 0.0).is_empty());
     }
 }

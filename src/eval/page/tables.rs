@@ -101,6 +101,7 @@ fn weeks(sheet: &Sheet) -> Option<Section> {
     let weeks = sheet.weeks.as_ref()?;
     let head = [
         "during",
+        "simulated",
         "slices",
         "target-weeks",
         "pages",
@@ -109,13 +110,16 @@ fn weeks(sheet: &Sheet) -> Option<Section> {
         "pages and tickets, at most",
     ];
     let mut section = Section::new("Simulated weeks", &head).saying(format!(
-        "Counts without packets, in slices of {:.1} h of {} targets, each slice without history. A week of 256 targets has \
-         256 target-weeks: fewer were simulated, and the bound says what follows from those, no more.",
+        "Counts without packets, in slices of {:.1} h of {} targets, each slice without history: whole, that is client by \
+         client, or as counts, which come to more weeks in the same time, with one client in several followed. A week of 256 \
+         targets has 256 target-weeks; the bound says what follows from those that were simulated, no more. More of them: \
+         vigie eval --suite weeks.",
         weeks.hours, weeks.targets
     ));
     for row in &weeks.rows {
         section.row([
             row.during.to_string(),
+            row.detail.to_string(),
             row.slices.to_string(),
             format!("{:.2}", row.target_weeks),
             row.pages.to_string(),

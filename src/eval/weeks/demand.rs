@@ -4,9 +4,9 @@ use crate::eval::matching::Phase;
 use crate::eval::random::Random;
 use crate::time::{TICKS_PER_SECOND, Tick};
 
-/// A stretch in which more people come.
+/// A stretch in which more come.
 #[derive(Clone, Copy, Debug)]
-struct Surge {
+pub(super) struct Surge {
     /// Seconds since the epoch.
     start: f64,
     /// Seconds to its height, and of staying there; it ebbs as it came.
@@ -18,7 +18,7 @@ struct Surge {
 
 impl Surge {
     /// Returns the factor at a time: 1 outside.
-    fn at(&self, second: f64) -> f64 {
+    pub(super) fn at(&self, second: f64) -> f64 {
         let since = second - self.start;
         let after = since - self.ramp - self.stay;
         let height = if since < 0.0 || after > self.ramp {
@@ -60,9 +60,6 @@ impl Demand {
     pub(super) fn draw(during: Phase, start: u64, seconds: u64, random: &mut Random) -> Self {
         let memory = random.scale(1.0, 60.0) * TICKS_PER_SECOND as f64;
         let (from, length) = (start as f64, seconds as f64);
-        let days = length / 86_400.0;
-        // At most ten a day; a slice of hours has its share.
-        let bursts = (random.between(0.0, 10.0) * days + random.uniform()).floor();
         let mut demand = Self {
             base: random.scale(2.0, 100.0),
             spread: random.between(0.03, 0.25),
@@ -70,16 +67,8 @@ impl Demand {
             noise: 0.0,
             night: random.between(0.05, 0.4),
             surges: Vec::new(),
-            bursts: Vec::new(),
+            bursts: bursts(10.0, (1.3, 4.0), start, seconds, random),
         };
-        while (demand.bursts.len() as f64) < bursts {
-            demand.bursts.push(Surge {
-                start: from + random.uniform() * length,
-                ramp: random.scale(1.0, 30.0),
-                stay: random.scale(5.0, 120.0),
-                factor: random.scale(1.3, 4.0),
-            });
-        }
         if during != Phase::Ordinary {
             // The level is learned first, as on a site that runs.
             demand.surges.push(Surge {
@@ -91,6 +80,16 @@ impl Demand {
             demand.base = demand.base.min(20.0);
         }
         demand
+    }
+
+    /// Returns the demand of a target that is so many times as large.
+    pub(super) fn times(self, factor: f64) -> Self {
+        Self { base: self.base * factor, ..self }
+    }
+
+    /// Returns connections a second at noon.
+    pub(super) const fn base(&self) -> f64 {
+        self.base
     }
 
     /// Moves on by a tick.
@@ -112,6 +111,22 @@ impl Demand {
         let weekend = if day >= 5.0 { 0.3 } else { 1.0 };
         shape * dip * weekend
     }
+}
+
+/// Draws bursts, `most` a day at most, of which a slice of hours has its share; each is `factor` times the ordinary.
+pub(super) fn bursts(most: f64, factor: (f64, f64), start: u64, seconds: u64, random: &mut Random) -> Vec<Surge> {
+    let days = seconds as f64 / 86_400.0;
+    let count = (random.between(0.0, most) * days + random.uniform()).floor();
+    let mut bursts = Vec::new();
+    while (bursts.len() as f64) < count {
+        bursts.push(Surge {
+            start: start as f64 + random.uniform() * seconds as f64,
+            ramp: random.scale(1.0, 30.0),
+            stay: random.scale(5.0, 120.0),
+            factor: random.scale(factor.0, factor.1),
+        });
+    }
+    bursts
 }
 
 #[cfg(test)]
