@@ -85,6 +85,9 @@ const PEACEFUL: &[(Group, &[Scenario], u64, u64)] = &[
 const RATES: [f64; 8] = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
 const QUICK_RATES: [f64; 3] = [0.5, 1.0, 5.0];
 
+/// Rates of which something is promised by itself (DETECTION 8.3): they need worlds of their own in some number.
+const PROMISED: [f64; 3] = [0.1, 0.5, 1.0];
+
 impl Suite {
     /// Returns the seeds of a suite unless others are asked for. Those of `quick` are for development; thresholds must not
     /// be chosen on those of `full`, which are what is published.
@@ -143,9 +146,12 @@ impl Suite {
         let mut strata = Vec::new();
         for scenario in LOUD {
             let at = |rate: &f64| Stratum { group: Group::Attack, scenario: Some(scenario), rate: Some(*rate) };
-            strata.extend(rates.iter().map(|rate| (at(rate), 1)));
+            let times = |rate: &f64| if full && PROMISED.contains(rate) { 3 } else { 1 };
+            strata.extend(rates.iter().map(|rate| (at(rate), times(rate))));
         }
-        strata.extend(QUIET.map(|scenario| (plain(Group::Attack, scenario), several(1, 2))));
+        // A beacon takes six hours.
+        let times = |scenario: Scenario| if scenario == Scenario::Beacon { 1 } else { several(1, 2) };
+        strata.extend(QUIET.map(|scenario| (plain(Group::Attack, scenario), times(scenario))));
         for (group, scenarios, quick, many) in PEACEFUL {
             strata.extend(scenarios.iter().map(|scenario| (plain(*group, *scenario), several(*quick, *many))));
         }
@@ -245,6 +251,17 @@ mod tests {
         let worlds = Suite::Full.worlds(Suite::Full.seeds());
         let of = |group| worlds.iter().filter(|world| world.stratum.group == group).count();
         assert!(of(Group::Rush) >= 600 && of(Group::Overload) >= 300);
+    }
+
+    #[test]
+    fn the_full_suite_has_fifteen_worlds_of_each_attack_at_each_promised_rate() {
+        let worlds = Suite::Full.worlds(Suite::Full.seeds());
+        for scenario in LOUD {
+            for rate in PROMISED {
+                let stratum = Stratum { group: Group::Attack, scenario: Some(scenario), rate: Some(rate) };
+                assert!(worlds.iter().filter(|world| world.stratum == stratum).count() >= 15, "{stratum}");
+            }
+        }
     }
 
     #[test]
