@@ -52,7 +52,7 @@ pub(super) struct Eval {
     #[arg(long, value_name = "M")]
     minutes: Option<f64>,
 
-    /// Simulate so many weeks of 256 targets beside the worlds of a suite [default: 100 in weeks, 1 in full].
+    /// Simulate so many weeks of 256 targets beside the worlds of a suite [default: 100 in weeks, 0.35 in full].
     #[arg(long, value_name = "N", requires = "suite", value_parser = weeks_asked)]
     weeks: Option<f64>,
 

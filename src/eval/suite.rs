@@ -100,12 +100,12 @@ impl Suite {
     }
 
     /// Returns how many weeks of 256 targets are simulated unless others are asked for: what the promise is about in
-    /// `weeks`, and beside the worlds what their time allows.
+    /// `weeks`, which take days of a core, and beside the worlds what fits into the hour on two cores.
     #[must_use]
     pub const fn weeks(self) -> f64 {
         match self {
             Self::Quick => 0.0007,
-            Self::Full => 1.0,
+            Self::Full => 0.35,
             Self::Weeks => 100.0,
         }
     }

@@ -178,7 +178,7 @@ impl Targets<'_> {
             TargetRow {
                 what: format!("{what} in an ordinary week of 256 targets"),
                 target: format!("at most {most:.0} (upper 95 % bound)"),
-                measured: format!("{seen} in {simulated:.2} such weeks: at most {bound:.1}"),
+                measured: format!("{seen} in {simulated:.3} such weeks: at most {bound:.1}"),
                 // A rate above the target is a failure; a bound above it only says that too little was simulated.
                 met: if bound <= most { Some(true) } else { (seen as f64 > most * simulated).then_some(false) },
             }
