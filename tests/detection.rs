@@ -546,17 +546,17 @@ fn an_overload_stays_one_while_those_who_came_are_still_waiting() {
 }
 
 #[test]
-fn slow_pages_behind_a_quick_handshake_are_an_overload_that_hurts_once_clients_leave() {
-    for (home, impatient, severity) in
-        [(900.0, 0.4, Severity::Warning), (900.0, 0.05, Severity::Info), (95.0, 0.4, Severity::Warning)]
-    {
-        let mut world = World::new(1_010);
-        world.run(300, &CALM);
-        world.run(40, &Load { home, slow_pages: true, impatient, ..CALM });
-        let overload = world.last(AlertKind::Overload);
-        let verdict = if home > 100.0 { Verdict::Overload } else { Verdict::Health };
-        assert_eq!((overload.fires(), overload.severity, overload.verdict), (true, severity, Some(verdict)));
-        assert!(world.loud().iter().all(|(kind, ..)| *kind == AlertKind::Overload), "{:?}", world.loud());
+fn slow_pages_behind_a_quick_handshake_are_told_and_wake_nobody() {
+    for (home, verdict) in [(900.0, Verdict::Overload), (95.0, Verdict::Health)] {
+        for impatient in [0.05, 0.6] {
+            let mut world = World::new(1_010);
+            world.run(300, &CALM);
+            world.run(40, &Load { home, slow_pages: true, impatient, ..CALM });
+            let overload = world.last(AlertKind::Overload);
+            assert_eq!((overload.fires(), overload.severity, overload.verdict), (true, Severity::Info, Some(verdict)));
+            // Services that delay their answer to a wrong password, and guessers that leave, look the same.
+            assert!(world.loud().is_empty(), "{:?}", world.loud());
+        }
     }
 }
 

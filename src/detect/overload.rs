@@ -5,8 +5,8 @@
 //! forging leaves). Accept queue full: Linux drops the client's ACK and repeats its SYN-ACK to finished handshakes, or
 //! resets them where it is told to (`tcp_abort_on_overflow`). Application slow: half of the first bytes come late, or half
 //! of the later answers, as of pages behind a quick TLS handshake. Slow without more demand than usual it is a fault of the
-//! service (DETECTION 4.4). Later answers that a new page holds back by design are late too: so they alone are told as `info`
-//! until clients give up waiting.
+//! service (DETECTION 4.4). Later answers that a service holds back by design, as to long polls and
+//! wrong passwords, are late too, and who guesses leaves: so they alone are told as `info`.
 //!
 //! Blind spots: requests inside one connection that overlap (HTTP/2), and QUIC, can overload a server without any sign; a
 //! link that loses packets before the mirror looks like a server that does not answer.
@@ -105,8 +105,7 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
         situation.grew = more_demand;
     }
     let faulty = dead || ((slow || slow_answers) && !refuses && !more_demand && !situation.grew);
-    let hurts = refuses || slow || (slow_answers && given_up >= HURTS);
-    finding.severity = if hurts && !attacked && !dead { Severity::Warning } else { Severity::Info };
+    finding.severity = if (refuses || slow) && !attacked && !dead { Severity::Warning } else { Severity::Info };
     finding.verdict = Some(match (attacked, faulty) {
         (true, _) => situation.attack_verdict(view),
         (false, true) => Verdict::Health,
