@@ -105,7 +105,10 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
         situation.grew = more_demand;
     }
     let faulty = dead || ((slow || slow_answers) && !refuses && !more_demand && !situation.grew);
-    finding.severity = if (refuses || slow) && !attacked && !dead { Severity::Warning } else { Severity::Info };
+    // Scans leave attempts unanswered on any day.
+    let has_other_signs = backlog_full || accept_full || slow;
+    finding.severity =
+        if has_other_signs && (refuses || slow) && !attacked && !dead { Severity::Warning } else { Severity::Info };
     finding.verdict = Some(match (attacked, faulty) {
         (true, _) => situation.attack_verdict(view),
         (false, true) => Verdict::Health,
