@@ -86,7 +86,13 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     let leading = signs.into_iter().reduce(|a, b| if b.score >= a.score { b } else { a })?;
     // Under a flood retries are few; a scan of closed ports is left unanswered without any and says nothing of health.
     let unanswered_under_flood = situation.flood && unanswered_rate >= LEAST_UNANSWERED && has_served;
-    situation.unhealthy = leading.score >= line || (unanswered_score >= line && unanswered_under_flood);
+    // Scans leave attempts unanswered on any day, and some answers are held back by design: where answers come late and
+    // nothing else shows, the service is ill only if more is asked of it.
+    let has_other_signs = backlog_full || accept_full || slow;
+    let more_demand = is_more_demand(line, subject);
+    let is_asked_more = more_demand || (was_unhealthy && situation.grew);
+    let keeps_up_no_more = leading.score >= line && (has_other_signs || is_asked_more);
+    situation.unhealthy = keeps_up_no_more || (unanswered_score >= line && unanswered_under_flood);
     situation.accept_queue_full = accept_full && away_score >= line;
     if leading.score < SAID_FROM * line {
         return None;
@@ -100,13 +106,10 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     situation.dead = is_dead(subject, situation);
     let dead = situation.dead;
     // Who waits outlasts the crowd that overloaded the server.
-    let more_demand = is_more_demand(line, subject);
     if !was_unhealthy {
         situation.grew = more_demand;
     }
     let faulty = dead || ((slow || slow_answers) && !refuses && !more_demand && !situation.grew);
-    // Scans leave attempts unanswered on any day.
-    let has_other_signs = backlog_full || accept_full || slow;
     finding.severity =
         if has_other_signs && (refuses || slow) && !attacked && !dead { Severity::Warning } else { Severity::Info };
     finding.verdict = Some(match (attacked, faulty) {
