@@ -1,8 +1,8 @@
 //! An attack that silences its victim silences the evidence of itself.
 //!
 //! Method: a full queue of half-open handshakes, or of connections held open, answers nobody, and where nothing is answered
-//! no handshake tells any more who meant it. What was held just before goes on being held until the server answers most
-//! clients again, at most for as long as a forged handshake keeps its place (63 s: RFC 6298 and Linux, five repetitions of
+//! no handshake tells any more who meant it. What was held just before goes on being held until the server answers a tenth of
+//! the clients again, at most for as long as a forged handshake keeps its place (63 s: RFC 6298 and Linux, five repetitions of
 //! a SYN-ACK, doubling from one second) after the last evidence.
 //!
 //! Blind spots: an attack that ends while its victim is silent is held to last until then; one that begins then is not
@@ -15,15 +15,16 @@ use crate::window::subject::Subject;
 /// Ticks for which a forged handshake keeps its place: 63 s.
 const PLACE_KEPT: u64 = 252;
 
-/// Ticks in which a server falls silent after the last evidence, or did not: five seconds.
-const FALLS_SILENT_IN: u64 = 20;
+/// Ticks in which a server falls silent after the last evidence, or did not: ten seconds.
+const FALLS_SILENT_IN: u64 = 40;
 
 /// Ticks over which answers are counted, three seconds, and first attempts in them from which that can be done.
 const ANSWERS_OVER: usize = 12;
 const LEAST_ATTEMPTS: f64 = 6.0;
 
-/// Share of first attempts left unanswered from which the evidence is no longer to be had.
-const SILENT: f64 = 0.5;
+/// Share of first attempts left unanswered from which the evidence is no longer to be had. A server that answers one in five
+/// shows by those what the others are.
+const SILENT: f64 = 0.9;
 
 /// What was held before the server fell silent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -112,8 +113,15 @@ mod tests {
     fn a_server_that_answers_shows_for_itself_that_the_flood_is_over() {
         let mut server = Server::new();
         server.pass(40, 20, true);
-        assert_eq!(server.pass(40, 20, false), None);
+        assert_eq!(server.pass(60, 20, false), None);
         assert_eq!(server.pass(40, 0, false), None, "what silences it later is something else");
+    }
+
+    #[test]
+    fn a_server_that_answers_some_shows_by_them_what_the_others_are() {
+        let mut server = Server::new();
+        server.pass(40, 20, true);
+        assert_eq!(server.pass(60, 5, false), None);
     }
 
     #[test]

@@ -95,6 +95,8 @@ pub struct MinuteVerdict {
 pub(crate) struct MinuteSums {
     pub(crate) ticks: u32,
     pub(crate) unhealthy_ticks: u32,
+    /// First attempts in those ticks.
+    pub(crate) unhealthy_first_syns: f64,
     pub(crate) attack_ticks: u32,
     pub(crate) first_syns: f64,
     /// Forged or never meant to finish.
@@ -131,6 +133,9 @@ pub(crate) struct Standard {
 /// Share of a minute's ticks in bad health that make the minute bad: a quarter.
 const BAD_PART: u32 = 4;
 
+/// Ticks of a minute in which an attack was told that make it an attacked one: two seconds, so that a pulse counts.
+const ATTACKED_TICKS: u32 = 8;
+
 /// Attack share from which an attack bears on the verdict, and below which it does not (DETECTION 4.4).
 const MUCH: f64 = 0.2;
 const HARDLY_ANY: f64 = 0.05;
@@ -155,8 +160,7 @@ impl MinuteSums {
             high: rate * (1.0 - attack_share.low),
         };
         let unhealthy = self.unhealthy_ticks * BAD_PART >= self.ticks.max(1);
-        let verdict =
-            if unhealthy { self.counterfactual(&demand, &attack_share, standard) } else { self.absorbed(&demand) };
+        let verdict = if unhealthy { self.counterfactual(&attack_share, standard) } else { self.absorbed(&demand) };
         MinuteVerdict {
             start,
             site,
@@ -208,19 +212,27 @@ impl MinuteSums {
     }
 
     fn absorbed(&self, demand: &Estimate) -> MinuteKind {
-        if self.attack_ticks > 0 && self.attack_ticks * BAD_PART >= self.ticks {
+        let is_crowd = match self.usual_per_second() {
+            Some(usual) => demand.value > (2.0 * usual).max(usual + 20.0),
+            // What is usual became known in this minute: a crowd that was told since then is one.
+            None => self.loudest[2] >= 1.0,
+        };
+        if self.attack_ticks >= ATTACKED_TICKS {
             MinuteKind::AttackAbsorbed
-        } else if self.usual_per_second().is_some_and(|usual| demand.value > (2.0 * usual).max(usual + 20.0)) {
+        } else if is_crowd {
             MinuteKind::RushAbsorbed
         } else {
             MinuteKind::Normal
         }
     }
 
-    fn counterfactual(&self, demand: &Estimate, attack_share: &Estimate, standard: &Standard) -> MinuteKind {
+    fn counterfactual(&self, attack_share: &Estimate, standard: &Standard) -> MinuteKind {
+        // What was asked while the service was ill: a crowd that came in the middle of a minute is not half a crowd.
+        let demand =
+            self.unhealthy_first_syns * 4.0 / f64::from(self.unhealthy_ticks.max(1)) * (1.0 - attack_share.value);
         let attacked = attack_share.value > MUCH || self.attacked_throughout();
         let Some(capacity) = standard.capacity else { return MinuteKind::Undetermined };
-        match (attacked, capacity.judge(demand.value * standard.served_part)) {
+        match (attacked, capacity.judge(demand * standard.served_part)) {
             (true, Demand::Beyond) => MinuteKind::Mixed,
             (true, Demand::Unproven) if standard.was_overloaded => MinuteKind::Mixed,
             (true, Demand::Within) => MinuteKind::Attack,
@@ -280,6 +292,7 @@ mod tests {
             unhealthy_ticks: if unhealthy { 240 } else { 0 },
             attack_ticks: if attack > 0.0 { 240 } else { 0 },
             first_syns: (demand + attack) * 60.0,
+            unhealthy_first_syns: if unhealthy { (demand + attack) * 60.0 } else { 0.0 },
             flood: Part { attack: attack * 60.0, judged: if attack > 0.0 { 60.0 * (demand + attack) } else { 0.0 } },
             usual: 100.0 * 60.0,
             ..MinuteSums::default()
@@ -331,6 +344,22 @@ mod tests {
         let minute = MinuteSums { exhausted: [200, 0, 100, 0], ..sums(true, 100.0, 500.0) };
         assert_eq!(minute.exhausted(), Some(Resource::SynQueue));
         assert_eq!(sums(true, 100.0, 0.0).exhausted(), None);
+    }
+
+    #[test]
+    fn a_crowd_that_comes_in_the_middle_of_a_minute_is_no_fault() {
+        let late = MinuteSums { unhealthy_ticks: 80, unhealthy_first_syns: 200.0 * 20.0, ..sums(true, 90.0, 0.0) };
+        assert_eq!(judge(&late, Bounds::exactly(100.0), false), MinuteKind::Overload);
+    }
+
+    #[test]
+    fn a_pulse_of_seconds_and_a_crowd_at_the_start_are_seen() {
+        let pulse = MinuteSums { attack_ticks: 20, ..sums(false, 100.0, 0.0) };
+        assert_eq!(judge(&pulse, Bounds::exactly(1_000.0), false), MinuteKind::AttackAbsorbed);
+        let blink = MinuteSums { attack_ticks: 4, ..sums(false, 100.0, 0.0) };
+        assert_eq!(judge(&blink, Bounds::exactly(1_000.0), false), MinuteKind::Normal);
+        let early = MinuteSums { unknown_ticks: 63, loudest: [0.0, 0.0, 2.1], ..sums(false, 350.0, 0.0) };
+        assert_eq!(judge(&early, Bounds::exactly(1_000.0), false), MinuteKind::RushAbsorbed);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::detect::watched::Watched;
 use crate::kind::AlertKind;
 use crate::policy::SiteId;
 use crate::time::Tick;
+use crate::window::subject::Subject;
 
 impl Engine {
     pub(super) fn roll_minute(&mut self, tick: Tick) {
@@ -53,6 +54,7 @@ impl Engine {
             }
             sums.ticks += 1;
             sums.unhealthy_ticks += u32::from(state.unhealthy);
+            sums.unhealthy_first_syns += if state.unhealthy { state.attempts } else { 0.0 };
             sums.attack_ticks += u32::from(state.attacked || whole.is_some_and(|whole| whole.attacked));
             sums.unknown_ticks += u32::from(state.syns_unknown > 0.1 * state.syns);
             sums.exhausted.iter_mut().zip(state.exhausted).for_each(|(ticks, out)| *ticks += u32::from(out));
@@ -81,6 +83,8 @@ struct SiteState {
     attacked: bool,
     unhealthy: bool,
     syns: f64,
+    /// First attempts that can be judged in this tick.
+    attempts: f64,
     /// First SYNs to hosts of which the usual rate is not known.
     syns_unknown: f64,
     /// What has run out, in the order of `Resource::ALL`.
@@ -93,6 +97,7 @@ impl SiteState {
         self.attacked |= watched.attacked;
         self.unhealthy |= situation.unhealthy;
         self.syns += subject.syns.sum();
+        self.attempts += first_attempts(subject);
         if subject.syns.usual().is_none() {
             self.syns_unknown += subject.syns.sum();
         }
@@ -108,12 +113,17 @@ impl SiteState {
     }
 }
 
+/// First attempts of the newest tick that can be judged, QUIC's among them.
+fn first_attempts(subject: &Subject) -> f64 {
+    tally::first_attempts(subject) + subject.quic_opened.back(0) as f64
+}
+
 /// Adds one host's tick to its site's minute.
 fn add_to_minute(sums: &mut MinuteSums, watched: &Watched) {
     let subject = &watched.subject;
     add_flood(sums, watched);
     let (begun, proven) = (subject.quic_opened.back(0) as f64, subject.quic_finished.back(0) as f64);
-    sums.first_syns += tally::first_attempts(subject) + begun;
+    sums.first_syns += first_attempts(subject);
     if watched.datagram_flood {
         sums.flood.attack += begun - proven;
     }
