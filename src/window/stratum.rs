@@ -119,7 +119,7 @@ pub struct Told {
 pub struct Makers {
     /// The connections by system.
     pub stacks: Stacks,
-    /// The part of them that comes from sources of one system that make at least [`MANY_ALIKE`] each.
+    /// The part of them that comes from sources of one system that make at least `MANY_ALIKE` each.
     pub repeated: f64,
 }
 

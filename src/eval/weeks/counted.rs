@@ -12,15 +12,12 @@ use super::clients::{Clients, scanner};
 use super::demand::Demand;
 use super::service::Service;
 use super::strays::Sidestream;
-use super::target::{Path, Reports, volumes};
+use super::target::{MOST_FOLLOWED, Path, Reports, volumes};
 use crate::address::Address;
 use crate::eval::matching::Phase;
 use crate::eval::random::Random;
 use crate::summary::{Contact, ContactStage, HostTick, Outcome, Summary};
 use crate::time::Tick;
-
-/// Handshakes followed in one tick: as the sampler, which thins what is more.
-const MOST_FOLLOWED: u32 = 64;
 
 /// Clients followed a second, about, when most come.
 const FOLLOWED: f64 = 0.5;

@@ -8,7 +8,7 @@
 //! history, which is harder than a week in one piece.
 //!
 //! Most of a slice's time is the engine's own: it takes as long over a target that few visit as over a busy one. So
-//! [counted](counted) targets reach about as many weeks as there can be without judging by something else than Vigie.
+//! counted targets reach about as many weeks as there can be without judging by something else than Vigie.
 
 mod clients;
 mod counted;

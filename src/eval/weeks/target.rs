@@ -18,7 +18,7 @@ const LOOK: u64 = 4;
 const CLOSE: u64 = 14;
 
 /// Handshakes followed in one tick: as the sampler, which thins what is more.
-const MOST_FOLLOWED: u32 = 64;
+pub(super) const MOST_FOLLOWED: u32 = 64;
 
 /// What lies between clients and target.
 #[derive(Debug)]
