@@ -17,6 +17,7 @@ use crate::detect::view::{SAID_FROM, Situation, View, figure, on_tcp, origins};
 use crate::kind::{AlertKind, Severity, Verdict};
 use crate::time::Tick;
 use crate::window::first_byte::FirstByte;
+use crate::window::series::ShareSeries;
 use crate::window::subject::{SHARE_FLOOR, Sidedness, Subject};
 
 /// Unanswered first SYNs a second, and clients turned away a second, below which nothing is called an overload.
@@ -46,6 +47,110 @@ struct Sign {
     margin: f64,
 }
 
+impl Sign {
+    fn new(holds: bool, (score, onset): (f64, Tick), margin: f64) -> Self {
+        Self { score: if holds { score } else { 0.0 }, onset, margin }
+    }
+
+    /// Returns the one with more evidence, `other` if both have as much.
+    fn stronger(self, other: Self) -> Self {
+        if other.score >= self.score { other } else { self }
+    }
+}
+
+/// What shows that a server does not keep up, over ten seconds.
+#[derive(Clone, Copy, Debug)]
+struct Signs {
+    /// Share of first SYNs left unanswered, how many a second, and the part of them that people retried.
+    unanswered: f64,
+    unanswered_rate: f64,
+    retried: f64,
+    /// Share of finished handshakes turned away.
+    away_share: f64,
+    /// Share of later questions whose client went instead of waiting.
+    given_up: f64,
+    has_served: bool,
+    backlog_full: bool,
+    accept_full: bool,
+    /// First bytes are late, and later answers.
+    slow: bool,
+    slow_answers: bool,
+    /// The sign with the most evidence.
+    leading: Sign,
+}
+
+impl Signs {
+    fn of(subject: &Subject, situation: &Situation) -> Self {
+        let server = subject.cohorts.server_side(40);
+        let unanswered_rate = (server.opened - server.answered) / 10.0;
+        let retried = retried_by_people(subject, situation);
+        let (away, finished) = subject.cohorts.turned_away(40);
+        let away_share = if finished > 0.0 { (away / finished).min(1.0) } else { 0.0 };
+        let (late_share, waits) = subject.first_byte.late();
+        let (late_answers, questions) = subject.answers.late();
+        let has_served =
+            subject.verified.usual().is_some_and(|usual| usual >= 1.0) || subject.verified.per_second() >= 2.0;
+        let backlog_full = unanswered_rate >= LEAST_UNANSWERED && retried >= LEAST_RETRIED && has_served;
+        let accept_full = away / 10.0 >= LEAST_TURNED_AWAY;
+        let slow = late_share >= MOST_LATE && waits / 10.0 >= LEAST_WAITS;
+        let slow_answers = late_answers >= MOST_LATE && questions / 10.0 >= LEAST_WAITS;
+        let (late, answers) = (subject.first_byte.evidence(), subject.answers.evidence());
+        let unanswered = (subject.unanswered.decades(), subject.unanswered.onset());
+        let turned_away = (subject.turned_away.decades(), subject.turned_away.onset());
+        let leading = [
+            Sign::new(slow, late, late_share - MOST_LATE),
+            Sign::new(backlog_full, unanswered, retried - LEAST_RETRIED),
+            Sign::new(accept_full, turned_away, away_share - SHARE_FLOOR),
+        ]
+        .into_iter()
+        .fold(Sign::new(slow_answers, answers, late_answers - MOST_LATE), Sign::stronger);
+        Self {
+            unanswered: server.unanswered_share().unwrap_or(0.0),
+            unanswered_rate,
+            retried,
+            away_share,
+            given_up: (subject.given_up.sum() as f64 / questions.max(1.0)).min(1.0),
+            has_served,
+            backlog_full,
+            accept_full,
+            slow,
+            slow_answers,
+            leading,
+        }
+    }
+
+    /// Tells whether more shows than later answers that come late.
+    const fn are_more_than_late_answers(&self) -> bool {
+        self.backlog_full || self.accept_full || self.slow
+    }
+
+    fn refuse(&self) -> bool {
+        self.unanswered >= HURTS || self.away_share >= HURTS
+    }
+
+    fn figures(&self, view: &View, subject: &Subject, situation: &Situation) -> Vec<Figure> {
+        let usually = |share: &ShareSeries| Some(share.level().envelope(SHARE_FLOOR));
+        let mut figures = vec![figure(F::UnansweredShare, self.unanswered, usually(&subject.unanswered))];
+        if self.unanswered_rate >= LEAST_UNANSWERED {
+            figures.push(figure(F::RetriedShare, self.retried, None));
+        }
+        if self.accept_full {
+            figures.push(figure(F::TurnedAwayShare, self.away_share, usually(&subject.turned_away)));
+        }
+        figures.push(figure(F::FirstSynsPerSecond, situation.first_syns, subject.syns.envelope(20.0)));
+        if situation.demand > 0.0 {
+            figures.push(figure(F::DemandPerSecond, situation.demand, view.capacity));
+        }
+        figures.push(figure(F::ServedPerSecond, subject.served.per_second(), subject.served.usual()));
+        figures.extend(waited(F::FirstByteSeconds, &subject.first_byte, self.slow));
+        if self.slow_answers {
+            figures.extend(waited(F::AnswerSeconds, &subject.answers, true));
+            figures.push(figure(F::GivenUpShare, self.given_up, None));
+        }
+        figures
+    }
+}
+
 /// Judges a subject; the situation is filled in for later detectors.
 pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Option<Finding> {
     let line = view.lines.subject;
@@ -54,64 +159,41 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
         return None;
     }
     let (unanswered_score, away_score) = (subject.unanswered.decades(), subject.turned_away.decades());
-    let (late_score, late_onset) = subject.first_byte.evidence();
-    let (answer_score, answer_onset) = subject.answers.evidence();
+    let late_score = subject.first_byte.evidence().0.max(subject.answers.evidence().0);
     situation.accept_queue_full = false;
-    if unanswered_score.max(away_score).max(late_score).max(answer_score) < SAID_FROM * line {
+    if unanswered_score.max(away_score).max(late_score) < SAID_FROM * line {
         situation.dead = false;
         return None;
     }
-    let server = subject.cohorts.server_side(40);
-    let unanswered = server.unanswered_share().unwrap_or(0.0);
-    let unanswered_rate = (server.opened - server.answered) / 10.0;
-    let retried = retried_by_people(subject, situation);
-    let (away, finished) = subject.cohorts.turned_away(40);
-    let away_share = if finished > 0.0 { (away / finished).min(1.0) } else { 0.0 };
-    let (late_share, waits) = subject.first_byte.late();
-    let (late_answers, questions) = subject.answers.late();
-    let given_up = (subject.given_up.sum() as f64 / questions.max(1.0)).min(1.0);
-    let has_served = subject.verified.usual().is_some_and(|usual| usual >= 1.0) || subject.verified.per_second() >= 2.0;
-
-    let backlog_full = unanswered_rate >= LEAST_UNANSWERED && retried >= LEAST_RETRIED && has_served;
-    let accept_full = away / 10.0 >= LEAST_TURNED_AWAY;
-    let slow = late_share >= MOST_LATE && waits / 10.0 >= LEAST_WAITS;
-    let slow_answers = late_answers >= MOST_LATE && questions / 10.0 >= LEAST_WAITS;
-    let sign = |holds: bool, score: f64, onset, margin| Sign { score: if holds { score } else { 0.0 }, onset, margin };
-    let signs = [
-        sign(slow_answers, answer_score, answer_onset, late_answers - MOST_LATE),
-        sign(slow, late_score, late_onset, late_share - MOST_LATE),
-        sign(backlog_full, unanswered_score, subject.unanswered.onset(), retried - LEAST_RETRIED),
-        sign(accept_full, away_score, subject.turned_away.onset(), away_share - SHARE_FLOOR),
-    ];
-    let leading = signs.into_iter().reduce(|a, b| if b.score >= a.score { b } else { a })?;
+    let signs = Signs::of(subject, situation);
+    let leading = signs.leading;
     // Under a flood retries are few; a scan of closed ports is left unanswered without any and says nothing of health.
-    let unanswered_under_flood = situation.flood && unanswered_rate >= LEAST_UNANSWERED && has_served;
+    let unanswered_under_flood =
+        situation.flood && signs.unanswered_rate >= LEAST_UNANSWERED && signs.has_served && unanswered_score >= line;
     // Scans leave attempts unanswered on any day, and some answers are held back by design: where answers come late and
     // nothing else shows, the service is ill only if more is asked of it.
-    let has_other_signs = backlog_full || accept_full || slow;
     let more_demand = is_more_demand(line, subject);
     let is_asked_more = more_demand || (was_unhealthy && situation.grew);
-    let keeps_up_no_more = leading.score >= line && (has_other_signs || is_asked_more);
-    situation.unhealthy = keeps_up_no_more || (unanswered_score >= line && unanswered_under_flood);
-    situation.accept_queue_full = accept_full && away_score >= line;
+    let keeps_up_no_more = leading.score >= line && (signs.are_more_than_late_answers() || is_asked_more);
+    situation.unhealthy = keeps_up_no_more || unanswered_under_flood;
+    situation.accept_queue_full = signs.accept_full && away_score >= line;
     if leading.score < SAID_FROM * line {
         return None;
     }
-    let mut finding = view.finding(AlertKind::Overload, subject, leading.score, line);
-    on_tcp(&mut finding, subject.leading_port());
-    finding.gates_hold = backlog_full || accept_full || slow || slow_answers;
-    let refuses = unanswered >= HURTS || away_share >= HURTS;
     // What an attack on this host or a neighbour brings about is told by that attack's alert.
     let attacked = situation.is_attacked() || view.site_attacked;
     situation.dead = is_dead(subject, situation);
-    let dead = situation.dead;
     // Who waits outlasts the crowd that overloaded the server.
     if !was_unhealthy {
         situation.grew = more_demand;
     }
-    let faulty = dead || ((slow || slow_answers) && !refuses && !more_demand && !situation.grew);
-    finding.severity =
-        if has_other_signs && (refuses || slow) && !attacked && !dead { Severity::Warning } else { Severity::Info };
+    let is_late_only = (signs.slow || signs.slow_answers) && !signs.refuse();
+    let faulty = situation.dead || (is_late_only && !more_demand && !situation.grew);
+    let hurts = signs.are_more_than_late_answers() && (signs.refuse() || signs.slow);
+    let mut finding = view.finding(AlertKind::Overload, subject, leading.score, line);
+    on_tcp(&mut finding, subject.leading_port());
+    finding.gates_hold = signs.are_more_than_late_answers() || signs.slow_answers;
+    finding.severity = if hurts && !attacked && !situation.dead { Severity::Warning } else { Severity::Info };
     finding.verdict = Some(match (attacked, faulty) {
         (true, _) => situation.attack_verdict(view),
         (false, true) => Verdict::Health,
@@ -121,28 +203,7 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     let seconds = view.tick.since(leading.onset) as f64 / 4.0;
     finding.confidence = confidence::of(10.0 * leading.margin, seconds, &finding.caveats);
     finding.origins = origins(subject);
-    finding.figures.push(figure(
-        F::UnansweredShare,
-        unanswered,
-        Some(subject.unanswered.level().envelope(SHARE_FLOOR)),
-    ));
-    if unanswered_rate >= LEAST_UNANSWERED {
-        finding.figures.push(figure(F::RetriedShare, retried, None));
-    }
-    if accept_full {
-        let usual = subject.turned_away.level().envelope(SHARE_FLOOR);
-        finding.figures.push(figure(F::TurnedAwayShare, away_share, Some(usual)));
-    }
-    finding.figures.push(figure(F::FirstSynsPerSecond, situation.first_syns, subject.syns.envelope(20.0)));
-    if situation.demand > 0.0 {
-        finding.figures.push(figure(F::DemandPerSecond, situation.demand, view.capacity));
-    }
-    finding.figures.push(figure(F::ServedPerSecond, subject.served.per_second(), subject.served.usual()));
-    finding.figures.extend(waited(F::FirstByteSeconds, &subject.first_byte, slow));
-    if slow_answers {
-        finding.figures.extend(waited(F::AnswerSeconds, &subject.answers, true));
-        finding.figures.push(figure(F::GivenUpShare, given_up, None));
-    }
+    finding.figures = signs.figures(view, subject, situation);
     finding.settings = vec![
         ("alert_at", line),
         ("least_retried_share", LEAST_RETRIED),
