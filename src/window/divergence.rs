@@ -32,7 +32,7 @@ static PER_MEAN: LazyLock<Vec<f64>> = LazyLock::new(|| {
     let points = index(LARGE.sqrt() * POINTS as f64) + 2;
     let mean = |point: usize| (point as f64 / POINTS as f64).powi(2);
     let rest = (1..points).map(mean).map(|mean| exact(mean) / mean);
-    // One part in a thousand came once or not at all: half a bit either way.
+    // Towards no mean at all a part is missed, which brings half its mean, or seen once, which brings as much again.
     std::iter::once(1.0).chain(rest).collect()
 });
 

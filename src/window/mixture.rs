@@ -447,6 +447,41 @@ mod tests {
     }
 
     #[test]
+    fn the_leader_is_the_best_of_all_blocks_looked_at_one_by_one() {
+        // Cells close together, so that blocks overlap, and some at the edge below which none begins.
+        let mut draw = 7_u64;
+        let mut next = |below: u64| {
+            draw = draw.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (draw >> 33) % below
+        };
+        for _ in 0..50 {
+            let mut counts: BTreeMap<Cell, f64> = BTreeMap::new();
+            for _ in 0..60 {
+                let [a, b, c] = [0; 3].map(|_: i32| Cell::try_from(next(4)).unwrap());
+                *counts.entry(a << 12 | b << 6 | c).or_default() += next(9) as f64 + 1.0;
+            }
+            let surge: Vec<(Cell, f64)> = counts.iter().map(|(cell, count)| (*cell, count / 2.0)).collect();
+            let connections: f64 = surge.iter().map(|(_, count)| count).sum();
+            let usual = |cell: Cell| f64::from(cell % 7) / 200.0;
+            let of = |cells: &[Cell], value: &dyn Fn(Cell) -> f64| cells.iter().map(|cell| value(*cell)).sum::<f64>();
+            let mut best = 0.0_f64;
+            for (cell, count) in &surge {
+                for block in (0..8).filter(|_| *count >= SEED * connections) {
+                    for begin in steps(block).filter_map(|back| cell.checked_sub(OFFSETS[back])) {
+                        let cells: Vec<Cell> = steps(block).map(|step| begin + OFFSETS[step]).collect();
+                        let excess = |cell: Cell| counts.get(&cell).map_or(0.0, |count| count / 2.0);
+                        let share = of(&cells, &excess) / connections;
+                        let bits = share * (share / of(&cells, &usual).max(LEAST_USUAL)).max(f64::MIN_POSITIVE).log2();
+                        best = best.max(bits);
+                    }
+                }
+            }
+            let found = leader(&surge, &counts, connections, usual);
+            assert!(best > 0.0 && (found.bits - best).abs() < 1e-12, "{found:?} {best}");
+        }
+    }
+
+    #[test]
     fn a_new_page_that_everybody_opens_is_nobodys_own_shape() {
         let mut usual = Mixture::default();
         (0..1_000).for_each(|n| usual.learn(30 << 12 | (n % 10) << 6 | 1, 0.0, 1.0));
