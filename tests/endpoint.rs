@@ -29,7 +29,7 @@ impl Run {
     /// A replay that waits for its input.
     fn start(folder: &Path, metrics: &str) -> Self {
         let mut run = Self::of(folder, &["replay", "-"], metrics);
-        // A file header of pcap, and nothing more for now.
+        // A file header of pcap; packets come later, or never.
         let header = [0xd4c3_b2a1_u32.to_be_bytes(), [2, 0, 4, 0], [0; 4], [0; 4], [0, 0, 1, 0], [1, 0, 0, 0]].concat();
         run.input.as_mut().unwrap().write_all(&header).unwrap();
         run.serve();

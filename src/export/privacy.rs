@@ -138,11 +138,10 @@ fn replaced(text: &str, old: &str, new: &str) -> String {
 mod tests {
     use super::*;
     use crate::alert::sample;
-    use crate::flow::EndReason;
+    use crate::export::flows::tests::record;
     use crate::kind::{AlertKind, Verdict};
-    use crate::packet::{Protocol, TcpFlags};
+    use crate::packet::Protocol;
     use crate::policy::Site;
-    use crate::summary::Volume;
     use crate::time::Timestamp;
 
     fn source(address: &str, packets: u64) -> Source {
@@ -194,28 +193,12 @@ mod tests {
     fn flow_records_show_the_network_of_who_is_not_protected() {
         let site = Site { name: "ecole".into(), prefixes: vec!["192.0.2.0/24".parse().unwrap()] };
         let policy = Policy::new(vec![site], false);
-        let record = |originator: &str, responder: &str| FlowRecord {
-            end: Timestamp::from_secs(2),
-            start: Timestamp::from_secs(1),
-            originator: originator.parse().unwrap(),
-            responder: responder.parse().unwrap(),
-            originator_port: 51_000,
-            responder_port: 443,
-            protocol: Protocol::TCP,
-            sent: Volume { packets: 6, bytes: 900 },
-            received: Volume { packets: 5, bytes: 4_000 },
-            originator_flags: TcpFlags(0x1b),
-            responder_flags: TcpFlags(0x13),
-            end_reason: EndReason::EndOfFlow,
-            country: "FR".parse().unwrap(),
-            verified: true,
-        };
         for (originator, responder, shown) in [
             ("198.51.100.7", "192.0.2.10", ("198.51.100.0", "192.0.2.10")),
             ("192.0.2.10", "2001:db8:7:1::9", ("192.0.2.10", "2001:db8:7::")),
             ("198.51.100.7", "203.0.113.9", ("198.51.100.0", "203.0.113.0")),
         ] {
-            let record = record(originator, responder);
+            let record = record(originator, responder, Protocol::TCP);
             assert_eq!(Privacy::Full.shown_flow(&record, &policy), record);
             let truncated = Privacy::Truncate.shown_flow(&record, &policy);
             assert_eq!((truncated.originator.to_string().as_str(), truncated.responder.to_string().as_str()), shown);

@@ -194,7 +194,7 @@ impl<W: Write + Send> FlowWriter<W> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::export) mod tests {
     use ::parquet::file::reader::{FileReader, SerializedFileReader};
     use ::parquet::record::Field;
 
@@ -205,7 +205,8 @@ mod tests {
     use crate::time::Timestamp;
     use serde_json::Value;
 
-    fn record(originator: &str, responder: &str, protocol: Protocol) -> FlowRecord {
+    /// A conversation between two addresses, whole in everything else.
+    pub(in crate::export) fn record(originator: &str, responder: &str, protocol: Protocol) -> FlowRecord {
         FlowRecord {
             end: Timestamp::from_nanos(1_617_699_721_500_000_000),
             start: Timestamp::from_nanos(1_617_699_720_123_456_789),
