@@ -80,6 +80,8 @@ struct Load {
     closed: bool,
     /// Forged addresses are those of clients.
     borrowed: bool,
+    /// Forged SYNs that are not answered are sent again, as clients do.
+    patient: bool,
     /// Share of answers that a faulty path loses: clients do not finish, or only when they try again.
     lost: f64,
 }
@@ -97,6 +99,7 @@ const CALM: Load = Load {
     slow_pages: false,
     closed: false,
     borrowed: false,
+    patient: false,
     lost: 0.0,
 };
 
@@ -256,7 +259,8 @@ impl World {
             }
             let answered = !self.random.chance(load.dropped);
             host.cohort.answered[0] += u32::from(answered);
-            self.record(source, if answered { Outcome::ANSWERED } else { 0 });
+            let unanswered = if load.patient { Outcome::RETRIED } else { 0 };
+            self.record(source, if answered { Outcome::ANSWERED } else { unanswered });
         }
         for _ in 0..self.random.poisson(load.raw_bots / 4.0) {
             let n = self.random.next() % 500;
@@ -388,6 +392,27 @@ fn a_path_that_loses_answers_to_a_rush_is_no_flood() {
         }
         assert!(world.loud().is_empty(), "{lost}: {:?}", world.loud());
     }
+}
+
+#[test]
+fn a_flood_that_fills_a_small_queue_at_once_is_found_by_the_silence_that_follows() {
+    let mut world = World::new(23);
+    world.run(300, &CALM);
+    let flood = Load { forged: 500.0, patient: true, ..CALM };
+    (0..2).for_each(|_| world.step(&flood));
+    let found = world.run_until_loud(30, &Load { dropped: 0.99, ..flood }, AlertKind::SynFlood);
+    assert!(found.is_some_and(|seconds| seconds <= 6.0), "{found:?}");
+    assert_eq!(world.last(AlertKind::SynFlood).verdict, Some(Verdict::Attack));
+}
+
+#[test]
+fn a_crowd_behind_a_path_that_fails_until_the_queue_is_full_is_no_flood() {
+    let mut world = World::new(24);
+    world.run(300, &CALM);
+    let crowd = Load { home: 500.0, lost: 0.95, ..CALM };
+    (0..2).for_each(|_| world.step(&crowd));
+    let found = world.run_until_loud(30, &Load { dropped: 0.99, ..crowd }, AlertKind::SynFlood);
+    assert_eq!(found, None);
 }
 
 #[test]

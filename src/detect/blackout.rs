@@ -57,7 +57,7 @@ impl Blackout {
 }
 
 /// Tells whether most first attempts of the last seconds were left unanswered.
-fn is_silent(subject: &Subject) -> bool {
+pub(super) fn is_silent(subject: &Subject) -> bool {
     let server = subject.cohorts.server_side(ANSWERS_OVER);
     server.opened >= LEAST_ATTEMPTS && server.unanswered_share().is_some_and(|share| share >= SILENT)
 }

@@ -7,15 +7,17 @@
 //! reset beside a service that goes on as usual is a flood when it surges and its sources do not come again. SYN-1, the
 //! surge itself, gives the start and never an alert. In a surge most of which its senders reset, bots send SYNs past their own stacks. SYN-5
 //! (do sources come twice, do all SYNs look alike) tells forged sources from such bots and is evidence. SYN-4 estimates the
-//! half-open handshakes on the server.
+//! half-open handshakes on the server. A small queue is full before a share can be judged for long: where a server surges,
+//! answers strangers who do not finish and then nobody, its silence takes the place of more evidence.
 //!
 //! Sources: Wang, Zhang & Shin 2002/2004 (handshake pairs), Siris & Papagalou 2004 (CUSUM), DETECTION 2.3 (estimators).
 //!
 //! Blind spots: an attacker who forges known sources or repeats each SYN keeps SYN-3 quiet and is found only above half of
-//! all handshakes; one that fills the server's queue within three seconds, before a sound path shows, passes for a faulty
-//! path; a flood at closed ports below twice the usual rate of SYNs, or at a host of which no usual rate is known, cannot be
+//! all handshakes; one that fills the server's queue within three seconds passes for a faulty path where known clients
+//! do not finish either; a flood at closed ports below twice the usual rate of SYNs, or at a host of which no usual rate is known, cannot be
 //! told from refused clients.
 
+use crate::detect::blackout::is_silent;
 use crate::detect::confidence;
 use crate::detect::finding::{Caveat, Figure, FigureName as F, Finding};
 use crate::detect::view::{SAID_FROM, Situation, View, estimate, figure, on_tcp};
@@ -62,6 +64,8 @@ impl Share {
 enum Path {
     /// The server answers and clients do not finish.
     Clients,
+    /// The server answered, clients did not finish, and now it answers hardly anybody.
+    FullQueue,
     /// The server answers hardly anything, or only inbound is captured: silence beyond a margin.
     Silence,
     /// Sources that cannot exist.
@@ -70,6 +74,13 @@ enum Path {
     Resets,
     /// The server refuses: closed ports.
     Refused,
+}
+
+impl Path {
+    /// Tells whether the share was estimated among what the server answered.
+    const fn is_of_answered(self) -> bool {
+        matches!(self, Self::Clients | Self::FullQueue)
+    }
 }
 
 /// Judges a subject; the situation is filled in for later detectors.
@@ -85,6 +96,7 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
         by_resets(line, subject),
         by_impossible_sources(line, subject),
         by_silence(line, subject),
+        by_full_queue(line, subject),
     ];
     if subject.unfinished.decades() < SAID_FROM * line && paths.iter().all(Option::is_none) {
         return None;
@@ -184,6 +196,30 @@ fn confirmed_by_rule(subject: &Subject, share: &Share) -> bool {
     let long = unfinished_share(subject, 120);
     (share.low() > 0.10 && share.n >= 200.0 && excess >= LEAST_EXCESS)
         || (long.low() > 0.10 && long.n >= 200.0 && excess >= LEAST_UNFINISHED)
+}
+
+/// A surge that is not finished fills the queue of half-open handshakes, and a server with a full queue answers nobody (RFC
+/// 4987, section 2). Surge, unfinished answers and silence begin together; each is improbable by itself.
+fn by_full_queue(line: f64, subject: &Subject) -> Option<Judgement> {
+    const TOGETHER: u64 = 12;
+    const LEAST_ANSWERED: f64 = 50.0;
+    const LEAST_KNOWN: f64 = 5.0;
+    let score = subject.syns.decades().min(subject.unanswered.decades());
+    let begins = subject.unfinished.onset();
+    let together = |onset: Tick| onset.since(begins).max(begins.since(onset)) <= TOGETHER;
+    let holds_together = together(subject.syns.onset()) && together(subject.unanswered.onset());
+    if score <= SAID_FROM * line || !holds_together || subject.sidedness() == Sidedness::OneSided || !is_silent(subject)
+    {
+        return None;
+    }
+    let share = unfinished_share(subject, span(subject));
+    let (known, n_known) = subject.records.unfinished_known(span(subject));
+    let known_fail = n_known >= LEAST_KNOWN && known > 0.5 * share.value;
+    let holds = share.low() > 0.5
+        && share.n >= LEAST_ANSWERED
+        && subject.records.networks() >= LEAST_NETWORKS
+        && !(known_fail && !path_is_sound(line, subject));
+    Some(Judgement { path: Path::FullQueue, score, share, holds, confirmed: true })
 }
 
 /// The margin version of SYN-3, when the server's answers cannot be judged.
@@ -308,7 +344,10 @@ fn unfinished_share(subject: &Subject, span: usize) -> Share {
 
 /// What is unfinished among the answered handshakes as a share of first attempts.
 fn of_first_attempts(subject: &Subject, judgement: &Judgement) -> Share {
-    let Judgement { path: Path::Clients, share, .. } = *judgement else { return judgement.share };
+    if !judgement.path.is_of_answered() {
+        return judgement.share;
+    }
+    let share = judgement.share;
     let times = subject.cohorts.retries_answered(span(subject));
     Share { value: (share.value * times).min(1.0), error: share.error * times, n: share.n }
 }
@@ -316,7 +355,7 @@ fn of_first_attempts(subject: &Subject, judgement: &Judgement) -> Share {
 fn fill(situation: &mut Situation, judgement: &Judgement) {
     let half = 1.96 * judgement.share.error;
     situation.flood = true;
-    situation.flood_by_clients = judgement.path == Path::Clients;
+    situation.flood_by_clients = judgement.path.is_of_answered();
     situation.attack_share = judgement.share.value.min(1.0);
     situation.attack_low = (judgement.share.value - half).clamp(0.0, 1.0);
     situation.attack_high = (judgement.share.value + half).clamp(0.0, 1.0);
@@ -368,7 +407,7 @@ fn is_spoofed(subject: &Subject, judgement: &Judgement) -> bool {
 
 fn onset(subject: &Subject, judgement: &Judgement) -> Tick {
     let by_share = match judgement.path {
-        Path::Clients => subject.unfinished.onset(),
+        Path::Clients | Path::FullQueue => subject.unfinished.onset(),
         Path::Silence => subject.silent.onset(),
         Path::Impossible => subject.last_tick(),
         Path::Refused => subject.refused.onset(),
@@ -387,7 +426,7 @@ fn figures(view: &View, subject: &Subject, situation: &Situation, judgement: &Ju
     let records = &subject.records;
     let figures = &mut finding.figures;
     figures.push(figure(F::FirstSynsPerSecond, situation.first_syns, subject.syns.envelope(RATE_FLOOR)));
-    if judgement.path == Path::Clients {
+    if judgement.path.is_of_answered() {
         let client = subject.cohorts.client_side(subject.cohorts.deadline(), span(subject));
         let usual = subject.unfinished.level().envelope(0.05);
         figures.push(figure(F::UnfinishedShare, 1.0 - client.finished_share().unwrap_or(1.0), Some(usual)));
