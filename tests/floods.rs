@@ -200,6 +200,33 @@ fn a_flood_from_bots_is_not_called_forged() {
 #[test]
 fn a_small_flood_is_found_once_the_host_is_known() {
     assert_one(300, &[strays(StrayKind::Datagram, 450, Senders::Forged)], AlertKind::UdpFlood, 2.5);
+    assert_one(300, &[strays(StrayKind::Datagram, 150, Senders::Forged)], AlertKind::UdpFlood, 4.0);
+    // Some hundred a second are lost beside 1,600 packets.
+    let mut world = World::new();
+    world.run(300, &[]);
+    world.run(60, &[strays(StrayKind::Datagram, 80, Senders::Forged)]);
+    world.assert_silent();
+}
+
+#[test]
+fn a_small_flood_of_initials_is_found_and_waiting_clients_are_none() {
+    let opened = |opened, answered, finished| {
+        let load = Strays { answered, ..strays(StrayKind::QuicInitial, opened, Senders::Forged) };
+        (load, QuicTick { opened, answered, finished })
+    };
+    let mut world = World::new();
+    world.run(300, &[]);
+    let from = world.tick;
+    let (load, quic) = opened(10, 10, 1);
+    world.run_with(30, &[load], |host| host.quic = quic);
+    let loud = world.loud_since(from);
+    assert!(matches!(&loud[..], [(AlertKind::UdpFlood, _, seconds)] if *seconds <= 6.0), "{loud:?}");
+    // As many clients, who send three Initials each to a server that answers late.
+    let (load, quic) = opened(30, 10, 1);
+    let mut late = World::new();
+    late.run(300, &[]);
+    late.run_with(30, &[load], |host| host.quic = QuicTick { opened: 10, ..quic });
+    late.assert_silent();
 }
 
 #[test]
@@ -332,12 +359,30 @@ fn a_path_seen_one_way_from_the_start_is_no_flood() {
     world.run(300, &[strays(StrayKind::Data, 400, Senders::Steady(200))]);
     world.assert_silent();
     let mut one_sided = World::new();
-    one_sided.run_with(300, &[strays(StrayKind::Ack, 2_000, Senders::Steady(500))], |host| {
-        host.two_sided = 0;
-        host.outbound.packets = 0;
-        host.tcp_out = 0;
-    });
+    one_sided.run_with(300, &[strays(StrayKind::Ack, 2_000, Senders::Steady(500))], unheard);
     one_sided.assert_silent();
+}
+
+/// Leaves what comes in.
+fn unheard(host: &mut HostTick) {
+    host.two_sided = 0;
+    host.outbound.packets = 0;
+    host.tcp_out = 0;
+}
+
+#[test]
+fn datagrams_that_are_something_new_are_a_flood_where_no_answer_is_captured() {
+    let datagrams = |packets, senders| strays(StrayKind::Datagram, packets, senders);
+    let mut world = World::new();
+    world.run_with(300, &[], unheard);
+    let from = world.tick;
+    world.run_with(20, &[datagrams(1_000, Senders::Forged)], unheard);
+    let loud = world.loud_since(from);
+    assert!(matches!(&loud[..], [(AlertKind::UdpFlood, _, seconds)] if *seconds <= 2.5), "{loud:?}");
+    let mut service = World::new();
+    service.run_with(300, &[datagrams(250, Senders::Steady(300))], unheard);
+    service.run_with(60, &[datagrams(1_500, Senders::Steady(1_800))], unheard);
+    service.assert_silent();
 }
 
 /// Hosts of the /24 with ordinary traffic at some and strays at many.

@@ -24,6 +24,9 @@ const HUGE_BITS: f64 = 200e6;
 /// Times the usual rate that a flood reaches (DETECTION 1.7).
 const TIMES: f64 = 1.5;
 
+/// Part of the rate that may be usual of a stream that is something new.
+const NEW: f64 = 0.05;
+
 /// Impact from which a flood is critical (DETECTION 1.7).
 pub(super) const HURTS: f64 = 0.2;
 
@@ -151,9 +154,14 @@ impl<'a> Stream<'a> {
         self.subject.packets.usual().map_or(others, |usual| usual.min(others.max(0.1 * usual)))
     }
 
-    /// Tells whether it outweighs everything else the subject receives, now that its usual rate is known.
-    pub(super) fn outweighs_the_rest(&self) -> bool {
-        self.window.usual().is_some() && self.excess >= self.ordinary()
+    /// Tells whether hardly any of it is usual, now that this is known.
+    pub(super) fn is_new(&self) -> bool {
+        self.window.usual().is_some_and(|usual| usual <= NEW * self.rate)
+    }
+
+    /// Tells whether it weighs on everything else the subject receives, now that its usual rate is known.
+    pub(super) fn weighs_on_the_rest(&self) -> bool {
+        self.window.usual().is_some() && self.impact() >= HURTS
     }
 
     /// Returns how much it hurts, 0 to 1 (DETECTION 1.7).

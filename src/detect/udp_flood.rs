@@ -24,13 +24,13 @@ use crate::window::subject::{Sidedness, Subject};
 const LEAST_PPS: f64 = 2_000.0;
 const LEAST_BITS: f64 = 20e6;
 
-/// The same where the usual rate is known and the flood outweighs everything else the subject receives.
-const LEAST_PPS_OUTWEIGHING: f64 = 500.0;
+/// The same where the usual rate is known and the flood weighs on everything else the subject receives.
+const LEAST_PPS_ONCE_KNOWN: f64 = 500.0;
 
 /// Share of datagrams without an answer while nothing is usual yet (DETECTION 0.2).
 const SHARE_AT_FIRST: f64 = 0.8;
 
-/// Where nothing sent by the subject is captured: rate, and senders.
+/// Where nothing sent by the subject is captured: rate unless such datagrams are something new there, and senders.
 const LEAST_PPS_UNHEARD: f64 = 10_000.0;
 const SOURCES_UNHEARD: f64 = 100.0;
 
@@ -56,13 +56,17 @@ fn one_way(view: &View, subject: &Subject) -> Option<Finding> {
     }
     let share = stream.window.share_over(stream.span);
     let known = stream.window.usual().is_some();
+    // The clients of an HTTP/3 site look one-way where it does not answer, and show themselves by their Initials: those are
+    // nearly all they send then. Where its answers are not captured they send all the rest as well.
+    let initials = subject.strays.quic.initials_per_second();
+    let (unanswered_clients, unheard_clients) = (initials >= 0.5 * stream.rate, initials >= 0.01 * stream.rate);
+    let weighs = stream.weighs_on_the_rest() && stream.is_from_many() && !unanswered_clients;
     let large = stream.excess >= LEAST_PPS
         || stream.excess_bits() >= LEAST_BITS
-        || (stream.excess >= LEAST_PPS_OUTWEIGHING && stream.outweighs_the_rest() && stream.is_from_many());
+        || (stream.excess >= LEAST_PPS_ONCE_KNOWN && weighs);
     let heard = subject.strays.is_heard() && subject.sidedness() != Sidedness::OneSided;
-    // Unheard, the clients of an HTTP/3 site look one-way; they show themselves by their Initials.
-    let clients = subject.strays.quic.initials_per_second() >= 0.01 * stream.rate;
-    let evident = heard || (stream.excess >= LEAST_PPS_UNHEARD && stream.sources >= SOURCES_UNHEARD && !clients);
+    let least_unheard = if stream.is_new() { LEAST_PPS } else { LEAST_PPS_UNHEARD };
+    let evident = heard || (stream.excess >= least_unheard && stream.sources >= SOURCES_UNHEARD && !unheard_clients);
     let many = stream.is_from_many() || stream.is_huge();
     let holds = large && evident && many && (known || share >= SHARE_AT_FIRST);
     let mut finding = stream.finding(view, AlertKind::UdpFlood, score, holds);
@@ -84,7 +88,9 @@ fn quic(view: &View, subject: &Subject) -> Option<Finding> {
     let (share, usual) = (quic.unfinished_share()?, quic.usual_at_most());
     let opened = quic.opened_per_second();
     let forged = ((share - usual) / (1.0 - usual)).max(0.0) * opened;
-    let holds = forged >= LEAST_QUIC && quic.tries() <= TRIES && stream.is_from_many();
+    // What the capture shows twice was sent once.
+    let tries = quic.tries() * (1.0 - view.duplicate_share);
+    let holds = forged >= LEAST_QUIC && tries <= TRIES && stream.is_from_many();
     let mut finding = stream.finding(view, AlertKind::UdpFlood, score, holds);
     // The rate of strays says nothing here: the host answers them.
     finding.gates_hold = holds;

@@ -2,9 +2,9 @@
 //!
 //! What SYN-2 asks of TCP (DETECTION 2.3), asked of Initials: a client that was answered uses the connection id the host
 //! chose, a forged one never does (RFC 9000 section 8.1; Nawrocki et al. 2021). Opening, answer and proof come in ticks of
-//! their own, so answers are compared with the proofs of half a second later, over a second; each step of the test is a
-//! quarter of that second, so that overlapping seconds count once. Of a few clients a second the comparison says nothing,
-//! since single proofs fall beside its edges.
+//! their own, so answers are compared with the proofs of half a second later, over a second, or over two or four where it
+//! takes as long until fifty were answered; each step of the test is a tick's part of that time, so that what overlaps counts
+//! once. Of fewer clients the comparison says nothing, since single proofs fall beside its edges.
 
 use crate::summary::HostTick;
 use crate::time::Tick;
@@ -15,13 +15,16 @@ use crate::window::series::ShareSeries;
 /// Ticks an answered client has to go on: half a second.
 const LAG: usize = 2;
 
-/// Ticks over which answers and proofs are compared: a second.
-const SPAN: usize = 4;
+/// Ticks of a second, over which rates are told.
+const SECOND: usize = 4;
+
+/// Ticks over which answers and proofs are compared: the first of them in which enough were answered.
+const SPANS: [usize; 3] = [SECOND, 2 * SECOND, 4 * SECOND];
 
 /// Share of answered clients that may stop before anything is known: aborted and raced connections (RFC 8305) are common.
 const STOPPING_AT_FIRST: f64 = 0.3;
 
-/// Answered clients a second from which they are compared: the smallest flood of Initials (DETECTION 5).
+/// Answered clients from which they are compared with those that went on.
 const LEAST_ANSWERED: f64 = 50.0;
 
 /// Connections a client proved before a host counts as one that serves QUIC.
@@ -46,14 +49,19 @@ impl Quic {
         self.finished.push(u64::from(host.quic.finished));
         self.initials.push(initials);
         self.proved = self.proved.saturating_add(u64::from(host.quic.finished));
-        let (unfinished, answered) = self.compare(SPAN);
-        if answered < LEAST_ANSWERED {
+        let Some(span) = self.span() else {
             self.unfinished.restart(tick.next());
             return;
-        }
-        let (part, whole) = (unfinished / SPAN as f64, answered / SPAN as f64);
+        };
+        let (unfinished, answered) = self.compare(span);
+        let (part, whole) = (unfinished / span as f64, answered / span as f64);
         let usual = self.unfinished.level().envelope(STOPPING_AT_FIRST);
         self.unfinished.observe(tick, part, whole, host.sampling.part(), Some(usual), STEP_CAP);
+    }
+
+    /// Returns the shortest time in which enough were answered.
+    fn span(&self) -> Option<usize> {
+        SPANS.into_iter().find(|span| self.compare(*span).1 >= LEAST_ANSWERED)
     }
 
     /// Returns how many of the answered clients of the `span` ticks that ended half a second ago did not go on, and how
@@ -64,10 +72,11 @@ impl Quic {
         (answered.saturating_sub(finished) as f64, answered as f64)
     }
 
-    /// Returns the share of answered clients that did not go on, over about two seconds; `None` for none answered.
+    /// Returns the share of answered clients that did not go on, over twice the time in which enough were answered, or over
+    /// two seconds; `None` for none answered.
     #[must_use]
     pub fn unfinished_share(&self) -> Option<f64> {
-        let (unfinished, answered) = self.compare(2 * SPAN);
+        let (unfinished, answered) = self.compare(2 * self.span().unwrap_or(SECOND));
         (answered > 0.0).then(|| unfinished / answered)
     }
 
@@ -80,13 +89,13 @@ impl Quic {
     /// Returns connections opened a second.
     #[must_use]
     pub fn opened_per_second(&self) -> f64 {
-        self.opened.recent(SPAN) as f64
+        self.opened.recent(SECOND) as f64
     }
 
     /// Returns Initial packets a second, retransmissions included.
     #[must_use]
     pub fn initials_per_second(&self) -> f64 {
-        self.initials.recent(SPAN) as f64
+        self.initials.recent(SECOND) as f64
     }
 
     /// Returns how often a client sent its Initial on average over ten seconds: once where it is answered at once.
@@ -152,6 +161,19 @@ mod tests {
             run(&mut quic, n..n + 1, one, one, one);
         }
         assert_eq!(quic.evidence(), (0.0, Tick::new(400)));
+    }
+
+    #[test]
+    fn fewer_answered_clients_that_stop_are_evidence_after_longer() {
+        let mut quic = Quic::default();
+        // Twenty-four a second, of which two go on.
+        run(&mut quic, 0..12, 6, 6, 1);
+        assert_eq!(quic.evidence().0, 0.0);
+        run(&mut quic, 12..40, 6, 6, 1);
+        assert!(quic.evidence().0 > 9.3, "{:?}", quic.evidence());
+        let mut calm = Quic::default();
+        run(&mut calm, 0..400, 6, 6, 5);
+        assert_eq!(calm.evidence().0, 0.0);
     }
 
     #[test]
