@@ -525,6 +525,21 @@ fn robots_from_abroad_are_an_attack_and_their_country_is_named() {
 }
 
 #[test]
+fn robots_that_are_turned_away_count_like_those_that_are_taken() {
+    let mut world = World::new(25);
+    world.run(600, &CALM);
+    // For a minute: these robots have the systems that all users have, which shows after that.
+    world.run(60, &Load { robots: 700.0, dropped: 0.6, ..CALM });
+    world.run(5, &CALM);
+    let minute = world.minutes.last().unwrap();
+    assert!((minute.attack_share.value - 7.0 / 8.0).abs() < 0.07, "{minute:?}");
+    assert_eq!(minute.verdict, MinuteKind::Attack);
+    world.run(150, &CALM);
+    let after = world.minutes.last().unwrap();
+    assert!(after.attack_share.value < 0.01, "{after:?}");
+}
+
+#[test]
 fn a_genuine_crowd_from_abroad_is_no_alarm() {
     for seed in 0..4 {
         let mut world = World::new(500 + seed);

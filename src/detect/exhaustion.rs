@@ -73,7 +73,10 @@ pub fn detect(view: &View, subject: &Subject, memory: &mut Memory, situation: &m
     if fires(&slow) {
         memory.slow_clients_at = Some(view.tick);
     }
-    let mut tests = [flood, slow, slow_read::judge(subject)];
+    let unread = slow_read::judge(subject);
+    let held = [&slow, &unread].into_iter().filter(|test| fires(test)).map(|test| test.excess.0);
+    situation.held = held.fold(0.0, f64::max);
+    let mut tests = [flood, slow, unread];
     tests.sort_by(|a, b| (fires(b), b.score).partial_cmp(&(fires(a), a.score)).unwrap_or(std::cmp::Ordering::Equal));
     let (strongest, others) = tests.split_first()?;
     if strongest.score < SAID_FROM * line {

@@ -211,15 +211,19 @@ impl MinuteSums {
         (known > 0 && self.unknown_ticks * BAD_PART <= self.ticks).then(|| self.usual / f64::from(known) * 4.0)
     }
 
-    fn absorbed(&self, demand: &Estimate) -> MinuteKind {
-        let is_crowd = match self.usual_per_second() {
-            Some(usual) => demand.value > (2.0 * usual).max(usual + 20.0),
+    /// Tells whether so many attempts a second are many more than usual.
+    fn is_crowd(&self, demand: f64) -> bool {
+        match self.usual_per_second() {
+            Some(usual) => demand > (2.0 * usual).max(usual + 20.0),
             // What is usual became known in this minute: a crowd that was told since then is one.
             None => self.loudest[2] >= 1.0,
-        };
+        }
+    }
+
+    fn absorbed(&self, demand: &Estimate) -> MinuteKind {
         if self.attack_ticks >= ATTACKED_TICKS {
             MinuteKind::AttackAbsorbed
-        } else if is_crowd {
+        } else if self.is_crowd(demand.value) {
             MinuteKind::RushAbsorbed
         } else {
             MinuteKind::Normal
@@ -236,6 +240,8 @@ impl MinuteSums {
             (true, Demand::Beyond) => MinuteKind::Mixed,
             (true, Demand::Unproven) if standard.was_overloaded => MinuteKind::Mixed,
             (true, Demand::Within) => MinuteKind::Attack,
+            // No more than on any day, and no limit was ever met.
+            (true, _) if capacity.high.is_none() && !self.is_crowd(demand) => MinuteKind::Attack,
             // More than was ever served, real clients try in vain, and nothing else is there to explain it.
             (false, Demand::Beyond | Demand::Unproven) => MinuteKind::Overload,
             (false, Demand::Within) if attack_share.high < HARDLY_ANY => MinuteKind::Fault,

@@ -37,6 +37,10 @@ const MOST_LATE: f64 = 0.5;
 /// Times the usual first attempts from which demand is more than usual.
 const MORE_DEMAND: f64 = 1.5;
 
+/// First attempts that one verified connection stands for at most: by those few that a failing server takes, hardly anything
+/// can be said of the others.
+const MOST_ATTEMPTS: f64 = 10.0;
+
 /// One sign of an overload.
 #[derive(Clone, Copy, Debug)]
 struct Sign {
@@ -228,6 +232,15 @@ fn is_dead(subject: &Subject, situation: &Situation) -> bool {
     let (Some(served), Some(syns)) = (subject.served.usual(), subject.syns.usual()) else { return false };
     let (serves, asked) = if situation.dead { (0.4, 2.0 * MORE_DEMAND) } else { (0.2, MORE_DEMAND) };
     subject.served.recent_per_second(8) < serves * served && situation.demand < asked * syns.max(1.0)
+}
+
+/// Returns how many first attempts that were not forged stand for one verified connection, as a multiple of the usual number.
+pub(super) fn attempts_each(subject: &Subject, situation: &Situation) -> f64 {
+    let usual = subject.syns.usual().zip(subject.verified.usual());
+    let Some((asked, verified)) = usual.filter(|_| situation.unhealthy) else { return 1.0 };
+    let asked_now = subject.syns.per_second() * (1.0 - situation.attack_share);
+    let each = |asked: f64, verified: f64| asked.max(1.0) / verified.max(1.0);
+    (each(asked_now, subject.verified.per_second()) / each(asked, verified)).clamp(1.0, MOST_ATTEMPTS)
 }
 
 /// Tells whether more is asked for than usual, or was of late; yes while that is not known.

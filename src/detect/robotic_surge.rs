@@ -100,9 +100,8 @@ pub fn detect(
     let home_too = strata.robots_everywhere().is_some();
     if waits_for_foreign || (foreign_speaks && (abroad >= 0.5 || is_whole && !home_too)) {
         // It speaks for robots at home too: they count as its own.
-        if is_whole && home_too && situation.robotic {
-            situation.robotic_excess = (excess.size() / 10.0 - situation.foreign_excess).max(0.0);
-            situation.robots_now = excess.now();
+        if let Some(all) = strata::all(subject).filter(|_| home_too && situation.robotic) {
+            count(&all, false, situation);
         }
         return None;
     }
@@ -118,8 +117,7 @@ pub fn detect(
     let few = behaviour.sources < LEAST_SOURCES || by_a_few >= 0.5 * excess.size();
     if fires && !few {
         situation.robotic = true;
-        situation.robotic_excess = rate;
-        situation.robots_now += excess.now();
+        count(&excess, abroad == 0.0, situation);
     }
     let hurts = view.hurts(rate, usual, memory.hurts);
     memory.hurts = hurts;
@@ -131,6 +129,17 @@ pub fn detect(
     };
     describe(subject, &excess, behaviour, &mut finding);
     Some(finding)
+}
+
+/// Counts robots beside those that a surge from abroad has counted, which are among them unless all are from home.
+fn count(excess: &Excess, from_home: bool, situation: &mut Situation) {
+    if from_home {
+        situation.robotic_excess = excess.size() / 10.0;
+        situation.robots_now += excess.now();
+    } else {
+        situation.robotic_excess = (excess.size() / 10.0 - situation.foreign_excess).max(0.0);
+        situation.robots_now = excess.now();
+    }
 }
 
 /// Chooses the stratum that is robotic: one from home or from abroad before both together.

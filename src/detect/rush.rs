@@ -20,9 +20,8 @@ const TIMES: f64 = 2.0;
 pub fn detect(view: &View, subject: &Subject, strata: &Strata, situation: &mut Situation) -> Option<Finding> {
     let envelope = subject.syns.envelope(RATE_FLOOR)?;
     let verified_envelope = subject.verified.narrow_envelope(VERIFIED_FLOOR)?;
-    let robots = situation.robots();
-    let demand = (subject.syns.per_second() * (1.0 - situation.attack_share) - robots).max(0.0);
-    let verified = (subject.verified.per_second() - robots).max(0.0);
+    let demand = (subject.syns.per_second() * (1.0 - situation.attack_share) - situation.robots()).max(0.0);
+    let verified = (subject.verified.per_second() - situation.verified_robots()).max(0.0);
     // Only what is verified is a crowd for certain. When the server cannot keep up, those who wait before it count too,
     // unless a flood makes that figure coarse.
     let waiting =

@@ -7,6 +7,7 @@
 use crate::detect::view::Situation;
 use crate::time::Tick;
 use crate::window::cohorts::LONGEST_DEADLINE;
+use crate::window::series::WINDOW;
 use crate::window::subject::Subject;
 
 /// Finished part of answered handshakes before a level is known (DETECTION 2.3).
@@ -17,6 +18,10 @@ const ANSWERED_OVER: usize = 20;
 
 /// Ticks in which an excess of verified connections is measured: ten seconds.
 const MEASURED_OVER: u64 = 40;
+
+/// Ticks for which who was turned away tries again: 63 s (RFC 6298 and Linux, five repetitions of a SYN, doubling from a
+/// second).
+const TRIED_AGAIN_FOR: u64 = 252;
 
 /// Attack among first attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -41,6 +46,10 @@ pub struct Tally {
     aside: Part,
     /// The last tick whose robots were counted.
     robots_at: Option<Tick>,
+    /// The last tick in which the server turned clients away.
+    turned_away_at: Option<Tick>,
+    /// The last tick in which attackers held connections, and the most they did.
+    held: Option<(Tick, f64)>,
 }
 
 /// Ticks after which evidence that led to nothing is no event's beginning: a minute.
@@ -69,22 +78,45 @@ impl Tally {
         Part::default()
     }
 
-    /// Takes tick `now` that was judged and returns the robots' connections that now count: at first those of the last ten
-    /// seconds, as far as they have not been counted, from then on those of the tick. By chance these may be less than
-    /// nothing.
-    pub fn observe_robots(&mut self, now: Tick, situation: &Situation) -> f64 {
-        if !situation.robotic {
-            return situation.empty_excess * Tick::SECONDS;
+    /// Takes tick `now` that was judged and returns the attempts of robots, and of those who hold connections, that now count:
+    /// at first those of the last ten seconds, as far as they have not been counted, from then on those of the tick. By chance
+    /// these may be less than nothing.
+    pub fn observe_robots(&mut self, now: Tick, subject: &Subject, situation: &Situation) -> f64 {
+        if situation.attempts_each > 1.0 {
+            self.turned_away_at = Some(now);
+        }
+        let newly_held = self.observe_held(now, situation);
+        if !situation.robotic && situation.empty_excess <= 0.0 {
+            return newly_held;
         }
         let uncounted = self.robots_at.map_or(MEASURED_OVER, |at| now.since(at).min(MEASURED_OVER));
         self.robots_at = Some(now);
-        let robots = situation.foreign_excess + situation.robotic_excess;
-        let counts = match uncounted {
-            1 => situation.robots_now,
-            ticks => robots * ticks as f64 * Tick::SECONDS,
-        };
-        counts.max(situation.empty_excess * Tick::SECONDS)
+        match uncounted {
+            ticks if self.turned_away_at.is_some_and(|at| now.since(at) <= TRIED_AGAIN_FOR) => {
+                of_attempts(subject, situation.robots(), ticks)
+            }
+            1 if situation.robotic => situation.robots_now.max(situation.empty_excess * Tick::SECONDS),
+            ticks => situation.verified_robots() * ticks as f64 * Tick::SECONDS,
+        }
     }
+
+    /// Returns by how many the connections that attackers hold have grown: each was asked for once.
+    fn observe_held(&mut self, now: Tick, situation: &Situation) -> f64 {
+        let before = self.held.filter(|(at, _)| now.since(*at) <= TRIED_AGAIN_FOR).map_or(0.0, |(_, held)| held);
+        if situation.held > 0.0 {
+            self.held = Some((now, situation.held.max(before)));
+        }
+        (situation.held - before).max(0.0)
+    }
+}
+
+/// Robots among the first attempts of the last `ticks`, where a server takes some and keeps the others waiting: the same part
+/// as of those it has taken, and none of those that come on any day. Who is taken at last asked long before.
+fn of_attempts(subject: &Subject, robots: f64, ticks: u64) -> f64 {
+    let attempts: f64 = (LONGEST_DEADLINE..WINDOW).zip(0..ticks).map(|(ago, _)| subject.syns.ago(ago)).sum();
+    let share = (robots / subject.syns.per_second().max(1.0)).min(1.0);
+    let usual = subject.syns.usual().unwrap_or(0.0) * ticks as f64 * Tick::SECONDS;
+    (share * attempts).min(attempts - usual).max(0.0)
 }
 
 /// First attempts of the newest tick whose handshakes can be judged.
@@ -105,19 +137,23 @@ fn now(subject: &Subject) -> Part {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::Address;
+    use crate::policy::SiteId;
 
     #[test]
     fn robots_count_when_they_come_and_once() {
         // Ten a tick for twenty seconds, which alarm from the eighth tick on and not for a second in between.
         let come = |tick: u64| if tick < 80 { 10.0 } else { 0.0 };
         let mut tally = Tally::default();
+        let prefix = Address::v4([203, 0, 113, 10]).host_prefix();
+        let subject = Subject::new(prefix, SiteId::default(), false, Tick::new(0));
         let counted: Vec<f64> = (0..120_u64)
             .map(|tick| {
                 let in_ten_seconds: f64 = (0..40).filter_map(|back| tick.checked_sub(back)).map(come).sum();
                 let robotic = tick >= 8 && !(50..54).contains(&tick) && in_ten_seconds > 0.0;
                 let robotic_excess = if robotic { in_ten_seconds / 10.0 } else { 0.0 };
                 let situation = Situation { robotic, robotic_excess, robots_now: come(tick), ..Situation::default() };
-                tally.observe_robots(Tick::new(tick), &situation)
+                tally.observe_robots(Tick::new(tick), &subject, &situation)
             })
             .collect();
         assert!((counted.iter().sum::<f64>() - 800.0).abs() < 1e-6, "{counted:?}");

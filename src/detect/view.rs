@@ -27,7 +27,7 @@ pub struct View {
     pub loss_share: f64,
     /// The smallest part of the pairs of addresses that was counted in the last ten seconds.
     pub sampling: Sampling,
-    /// Share of data segments that were seen twice.
+    /// Share of data segments that had been seen before.
     pub duplicate_share: f64,
     /// Largest sampling shift: handshakes stand for up to 2^shift.
     pub sampler_shift: u32,
@@ -234,6 +234,11 @@ pub struct Situation {
     pub exhausted: bool,
     /// Verified connections a second beyond the usual share that carried nothing, while that fires.
     pub empty_excess: f64,
+    /// Open connections beyond the usual number that are held without a request or unread, while that fires.
+    pub held: f64,
+    /// First attempts that were made for each verified connection, as a multiple of the usual number: 1 while the server
+    /// keeps up. Whom it turns away shows no behaviour, and it turns robots and people away alike.
+    pub attempts_each: f64,
     /// An attack goes on being held while its victim answers nobody.
     pub blacked_out: bool,
     /// A flood of other packets than SYNs fires.
@@ -262,8 +267,14 @@ impl Situation {
 
     /// Returns the verified connections a second that are held to be no people's.
     #[must_use]
-    pub fn robots(&self) -> f64 {
+    pub fn verified_robots(&self) -> f64 {
         self.foreign_excess + self.robotic_excess + self.empty_excess
+    }
+
+    /// Returns the first attempts a second that are held to be no people's, though not forged.
+    #[must_use]
+    pub fn robots(&self) -> f64 {
+        self.verified_robots() * self.attempts_each.max(1.0)
     }
 
     /// Tells whether real demand is more than is borne: 1.15 times as much, or as much once it was more, so that a demand

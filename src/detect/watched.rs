@@ -177,6 +177,7 @@ pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
     }
     let floods = flood::detect(view, subject, situation);
     let overload = overload::detect(view, subject, situation);
+    situation.attempts_each = overload::attempts_each(subject, situation);
     situation.robotic = false;
     situation.exhausted = false;
     strata.look(view, subject, situation);
@@ -195,7 +196,7 @@ pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
         *evidence = evidence.max(finding.score);
     }
     watched.part = watched.tally.observe(&watched.subject, &watched.situation);
-    let robots = watched.tally.observe_robots(view.tick, &watched.situation);
+    let robots = watched.tally.observe_robots(view.tick, &watched.subject, &watched.situation);
     // What goes on being held has its robots in it.
     watched.robots = if watched.situation.blacked_out { 0.0 } else { robots };
     watched.attacked = watched.situation.is_attacked() || findings.iter().any(is_attack);
