@@ -201,6 +201,13 @@ impl MinuteSums {
         if self.opened > 0.0 { (self.answered / self.opened).min(1.0) } else { 1.0 }
     }
 
+    /// Returns what must move for a change of verdict to be believed at once, each from 0 to 1: half of the largest alarm ratios
+    /// of an attack, of bad health and of a crowd, and the part of the minute in bad health.
+    pub(crate) fn scores(&self) -> [f64; 4] {
+        let [attack, health, crowd] = self.loudest.map(|ratio| (ratio / 2.0).min(1.0));
+        [attack, health, crowd, f64::from(self.unhealthy_ticks) / f64::from(self.ticks.max(1))]
+    }
+
     fn attacked_throughout(&self) -> bool {
         self.attack_ticks * 2 >= self.ticks.max(1)
     }
@@ -261,17 +268,16 @@ impl MinuteSums {
 pub(crate) struct Course {
     said: Option<MinuteKind>,
     seen: Option<MinuteKind>,
-    scores: [f64; 3],
+    scores: [f64; 4],
 }
 
 impl Course {
-    /// How far a score (0 to 1, half of the alarm ratio) must move for a change to be believed at once (DETECTION 4.4).
+    /// How far a score must move for a change to be believed at once (DETECTION 4.4).
     const JUMP: f64 = 0.25;
 
-    /// Takes what a minute looks like, with the largest alarm ratios of attack, bad health and crowd, and returns what is said of
-    /// it: a change needs two minutes in a row, unless a score moved or nothing was decided before.
-    pub(crate) fn follow(&mut self, seen: MinuteKind, loudest: [f64; 3]) -> MinuteKind {
-        let scores = loudest.map(|ratio| (ratio / 2.0).min(1.0));
+    /// Takes what a minute looks like, with its scores, and returns what is said of it: a change needs two minutes in a row,
+    /// unless a score moved or nothing was decided before.
+    pub(crate) fn follow(&mut self, seen: MinuteKind, scores: [f64; 4]) -> MinuteKind {
         let moved = scores.iter().zip(self.scores).any(|(now, before)| (now - before).abs() > Self::JUMP);
         let twice = self.seen == Some(seen);
         let said = match self.said {
@@ -369,17 +375,25 @@ mod tests {
     }
 
     #[test]
+    fn a_minute_that_is_ill_throughout_follows_one_that_was_so_at_its_end() {
+        let mut course = Course::default();
+        course.follow(MinuteKind::Normal, [0.0, 0.0, 0.5, 0.0]);
+        assert_eq!(course.follow(MinuteKind::RushAbsorbed, [0.0, 0.8, 1.0, 0.1]), MinuteKind::RushAbsorbed);
+        assert_eq!(course.follow(MinuteKind::Overload, [0.0, 1.0, 1.0, 1.0]), MinuteKind::Overload);
+    }
+
+    #[test]
     fn one_odd_minute_does_not_change_the_story() {
         let mut course = Course::default();
-        assert_eq!(course.follow(MinuteKind::Overload, [0.1, 1.2, 0.0]), MinuteKind::Overload);
-        assert_eq!(course.follow(MinuteKind::Undetermined, [0.1, 1.2, 0.0]), MinuteKind::Overload);
-        assert_eq!(course.follow(MinuteKind::Overload, [0.1, 1.2, 0.0]), MinuteKind::Overload);
+        assert_eq!(course.follow(MinuteKind::Overload, [0.05, 0.6, 0.0, 1.0]), MinuteKind::Overload);
+        assert_eq!(course.follow(MinuteKind::Undetermined, [0.05, 0.6, 0.0, 1.0]), MinuteKind::Overload);
+        assert_eq!(course.follow(MinuteKind::Overload, [0.05, 0.6, 0.0, 1.0]), MinuteKind::Overload);
         assert_eq!(
-            course.follow(MinuteKind::Mixed, [2.0, 1.2, 0.0]),
+            course.follow(MinuteKind::Mixed, [1.0, 0.6, 0.0, 1.0]),
             MinuteKind::Mixed,
             "a clear change is believed at once"
         );
-        assert_eq!(course.follow(MinuteKind::Normal, [1.9, 1.2, 0.0]), MinuteKind::Mixed);
-        assert_eq!(course.follow(MinuteKind::Normal, [1.9, 1.2, 0.0]), MinuteKind::Normal);
+        assert_eq!(course.follow(MinuteKind::Normal, [0.95, 0.6, 0.0, 1.0]), MinuteKind::Mixed);
+        assert_eq!(course.follow(MinuteKind::Normal, [0.95, 0.6, 0.0, 1.0]), MinuteKind::Normal);
     }
 }

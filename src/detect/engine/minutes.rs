@@ -33,7 +33,7 @@ impl Engine {
             let standard = Standard { capacity, served_part, was_overloaded: course.was_overloaded() };
             let start = Tick::new(minute * 240).start();
             let mut verdict = sums.judge(start, self.policy.name(site), &standard);
-            verdict.verdict = course.follow(verdict.verdict, sums.loudest);
+            verdict.verdict = course.follow(verdict.verdict, sums.scores());
             self.output.minutes.push(verdict);
         }
     }
