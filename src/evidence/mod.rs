@@ -86,12 +86,14 @@ struct Counts {
     interface_drops: u64,
     /// Lost by the kernel.
     kernel_drops: u64,
+    /// Decoded and not counted, since more came than could be handled.
+    shed: u64,
 }
 
 impl From<&Accounting> for Counts {
     fn from(books: &Accounting) -> Self {
-        let Accounting { packets, dropped, .. } = books;
-        Self { received: *packets, interface_drops: dropped.interface, kernel_drops: dropped.kernel }
+        let Accounting { packets, dropped, shed, .. } = books;
+        Self { received: *packets, interface_drops: dropped.interface, kernel_drops: dropped.kernel, shed: *shed }
     }
 }
 
@@ -113,6 +115,7 @@ impl Origin {
             received: sum.received + counts.received,
             interface_drops: sum.interface_drops + counts.interface_drops,
             kernel_drops: sum.kernel_drops + counts.kernel_drops,
+            shed: sum.shed + counts.shed,
         })
     }
 

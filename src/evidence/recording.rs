@@ -72,10 +72,16 @@ pub(super) struct Recording<W: Write> {
 impl<W: Write> Recording<W> {
     /// Begins with the line that made the alert worth it.
     pub(super) fn new(alert: &Alert, most_bytes: u64) -> Self {
-        let Alert { id, kind, why, filter, target, .. } = alert;
+        let Alert { id, kind, why, filter, target, settings, .. } = alert;
+        let sampled = settings.get("sampled_one_in").map_or_else(String::new, |one_in| {
+            format!(
+                " The sensor was overloaded: one conversation in {} was counted, and only those are here.",
+                one_in.get()
+            )
+        });
         let about = format!(
             "Vigie alert {id}: {why} The packets are those that the alert's filter selects: {filter}. Ordinary packets of \
-             the same looks are among them."
+             the same looks are among them.{sampled}"
         );
         Self {
             kind: *kind,
@@ -168,9 +174,9 @@ impl<W: Write> Recording<W> {
         let mut described: Vec<(&(InterfaceId, u16), &Described)> = self.interfaces.iter().collect();
         described.sort_by_key(|(_, described)| described.number);
         for ((interface, _), Described { number, delivered }) in described {
-            let Counts { received, interface_drops, kernel_drops } = origin.counts_of(*interface, counts);
+            let Counts { received, interface_drops, kernel_drops, shed } = origin.counts_of(*interface, counts);
             let delivered = *delivered;
-            let comment = comment.as_str();
+            let comment = &format!("{comment}{}", of_shed(shed));
             file.statistics(*number, Statistics { span, received, interface_drops, kernel_drops, delivered, comment })?;
         }
         file.flush()?;
@@ -195,5 +201,52 @@ impl<W: Write> Recording<W> {
             // In a tunnel, or on a link of which libpcap knows no addresses.
             _ => decode(frame).is_ok_and(|packet| self.aim.hits(&packet)),
         }
+    }
+}
+
+/// Says of how many frames nothing can be here, since their conversations were not counted.
+fn of_shed(frames: u64) -> String {
+    match frames {
+        0 => String::new(),
+        frames => format!(" {frames} of them were shed with their conversations, as more came than could be handled."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::number::Number;
+    use crate::alert::sample;
+    use crate::kind::Verdict;
+    use crate::source::{Frame, LinkType};
+
+    /// What a file of one SYN says, when so many frames of the interface were shed.
+    fn written(alert: &Alert, shed: u64) -> String {
+        const SYN: &[u8] = &[
+            0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 198, 51, 100, 7, 203, 0, 113, 10, // IPv4
+            0x9c, 0x40, 0x01, 0xbb, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 0x02, 0, 0, 0, 0, 0, 0, // TCP
+        ];
+        let (interface, link) = (InterfaceId(0), LinkType::RawIp);
+        let frame = Frame { timestamp: alert.detected_at, link, interface, wire_len: 40, bytes: SYN };
+        let origin = Origin { live: true, inputs: vec!["eth1".to_owned()], sources: vec!["eth1".to_owned()] };
+        let mut recording = Recording::new(alert, 1 << 20);
+        recording.begin_tick();
+        let (mut file, kept) = (Vec::new(), Kept { frame, tunnelled: false });
+        recording.take(&kept, &origin, 96, || Ok(&mut file)).unwrap();
+        let counts = [Counts { received: 9_000, shed, ..Counts::default() }];
+        recording.finish(&origin, &counts, 0).unwrap().expect("a packet was taken");
+        String::from_utf8_lossy(&file).into_owned()
+    }
+
+    #[test]
+    fn what_was_shed_is_said_and_nothing_else_is() {
+        let mut alert = sample(AlertKind::SynFlood, Verdict::Attack, "school", Timestamp::from_secs(900)).remove(0);
+        alert.filter = "tcp".to_owned();
+        let whole = written(&alert, 0);
+        assert!(!whole.contains("shed") && !whole.contains("overloaded"), "{whole}");
+        alert.settings.insert("sampled_one_in", Number::new(8.0).unwrap());
+        let sampled = written(&alert, 4_000);
+        assert!(sampled.contains("one conversation in 8 was counted"), "{sampled}");
+        assert!(sampled.contains("4000 of them were shed with their conversations"), "{sampled}");
     }
 }

@@ -269,10 +269,14 @@ fn health_line(live: &Live, choice: &Choice) -> Line<'static> {
     let lag = health.lag.map_or_else(|| "recorded".to_owned(), |lag| format!("lag {}", N.duration(lag.as_secs_f64())));
     let sided: Vec<&str> = live.sites.iter().filter(|site| site.one_sided).map(|site| &*site.name).collect();
     let sided = if sided.is_empty() { String::new() } else { format!(", one-sided: {}", sided.join(" ")) };
+    let counted = match health.sampling {
+        sampling if sampling.is_whole() => String::new(),
+        sampling => format!(" counts 1 in {},", sampling.one_in()),
+    };
     Line::from(vec![
         Span::styled(format!(" {word}"), choice.ink.colour(Style::new().add_modifier(Modifier::BOLD), colour)),
         Span::raw(format!(
-            ": lost {} of {} in a minute, {lag}, twice {}, {} flows{sided}",
+            ":{counted} lost {} of {} in a minute, {lag}, twice {}, {} flows{sided}",
             N.whole(health.lost),
             N.whole(health.frames),
             N.percent(health.duplicates),
@@ -310,6 +314,7 @@ mod tests {
     use crate::detect::engine::Home;
     use crate::kind::{AlertKind, Verdict};
     use crate::report::live::{Column, Health, TimeLine, Visitors, Window};
+    use crate::sampling::Sampling;
     use crate::time::Timestamp;
 
     /// 2021-04-06T09:00:00Z.
@@ -381,6 +386,14 @@ mod tests {
         assert_eq!(colours(&plain), 0);
         assert!(colours(&coloured) > 20);
         assert_eq!(plain.backend().to_string(), coloured.backend().to_string());
+    }
+
+    #[test]
+    fn a_run_that_sheds_says_so_first() {
+        let sampling = Sampling::WHOLE.sparser().sparser();
+        let overloaded = Live { health: Health { sampling, ..live().health }, ..live() };
+        let screen = drawn(&overloaded, &Choice::new(Ink::Plain), 80, 24).backend().to_string();
+        assert!(screen.contains("SENSOR NOT GOOD: counts 1 in 4, lost 42 of"), "{screen}");
     }
 
     #[test]
