@@ -76,6 +76,8 @@ fn every_thread_runs_without_rights_and_counts_every_frame() {
     }
     let said = watch.file("errors.txt");
     assert!(said.contains("vigie: sandbox: user nobody, no capabilities, files "), "{said}");
+    let status = watch.get("/api/v1/status");
+    assert!(status.contains("\"sandbox\":\"user nobody, no capabilities, files "), "{status}");
 
     assert_eq!(tcpreplay(&network.sender, "send0", "--topspeed", &path("calm.pcap")), frames);
     watch.wait_for(frames);
@@ -119,6 +121,7 @@ fn without_a_sandbox_it_keeps_what_it_had() {
     assert!(of_each_thread(id, "Seccomp").iter().all(|mode| mode == "0"));
     assert!(of_each_thread(id, "CapEff").iter().all(|set| set != "0000000000000000"));
     assert!(!watch.file("errors.txt").contains("sandbox"));
+    assert!(watch.get("/api/v1/status").contains("\"sandbox\":null"));
     watch.stop("INT");
 }
 

@@ -106,6 +106,13 @@ impl Outputs {
         self.status = Some(status);
     }
 
+    /// Shows what the run has given up.
+    pub(super) fn set_sandbox(&mut self, standing: String) {
+        if let Some(status) = &mut self.status {
+            status.set_sandbox(standing);
+        }
+    }
+
     /// Keeps what is learned.
     pub(super) fn set_keeper(&mut self, keeper: Keeper) {
         self.keeper = Some(keeper);

@@ -15,7 +15,7 @@ use super::terminal::complain;
 use crate::config::Config;
 use crate::export::flows::FlowFormat;
 use crate::export::sinks::{Helper, Settings, To};
-use crate::guard::{self, Calls, Files, Place, Plan, User};
+use crate::guard::{self, Calls, Files, Place, Plan, Standing, User};
 
 /// What `watch` is told of its sandbox.
 #[derive(Debug, Default, Args)]
@@ -47,6 +47,8 @@ pub(super) struct Sandbox {
 /// What a sandbox that is closed allows a changed configuration to ask for.
 pub(super) struct Limits {
     helpers: Vec<Helper>,
+    /// What is in force.
+    pub(super) standing: Standing,
 }
 
 impl SandboxOptions {
@@ -83,16 +85,16 @@ impl Sandbox {
         ensure!(guard::is_alone(), "the sandbox cannot be closed: a thread is running already");
         let places = places(config)?;
         let user = User::choose(self.user.as_deref(), &places)?;
-        let limits = Limits { helpers: helpers(sinks, user.as_ref())? };
-        limits.admit(sinks)?;
+        let helpers = helpers(sinks, user.as_ref())?;
+        admit(&helpers, sinks)?;
         let calls = Calls { serves: self.serves, dials: self.dials() };
         let plan = Plan { files: self.files(config, &places, user.as_ref()), user, calls };
         let standing = guard::close(plan)?;
         if !self.quiet {
-            complain(&standing.to_string());
+            complain(&format!("sandbox: {standing}"));
         }
         self.caution();
-        Ok(limits)
+        Ok(Limits { helpers, standing })
     }
 
     /// Sinks stand in a configuration file only, and may come with a change of it.
@@ -210,17 +212,21 @@ impl Limits {
     /// # Errors
     /// When there is none for one.
     pub(super) fn admit(&self, sinks: &mut [Settings]) -> anyhow::Result<()> {
-        for sink in sinks {
-            if let To::Exec(exec) = &mut sink.to {
-                let Some(helper) = self.helpers.iter().find(|helper| helper.runs(&exec.command)) else {
-                    bail!(
-                        "sink `{}`: the sandbox runs only commands that it was started with: restart for this one",
-                        sink.name
-                    );
-                };
-                exec.helper = Some(helper.clone());
-            }
-        }
-        Ok(())
+        admit(&self.helpers, sinks)
     }
+}
+
+fn admit(helpers: &[Helper], sinks: &mut [Settings]) -> anyhow::Result<()> {
+    for sink in sinks {
+        if let To::Exec(exec) = &mut sink.to {
+            let Some(helper) = helpers.iter().find(|helper| helper.runs(&exec.command)) else {
+                bail!(
+                    "sink `{}`: the sandbox runs only commands that it was started with: restart for this one",
+                    sink.name
+                );
+            };
+            exec.helper = Some(helper.clone());
+        }
+    }
+    Ok(())
 }

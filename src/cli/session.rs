@@ -131,6 +131,9 @@ impl Session {
         }
         let serves = shown.as_ref().is_some_and(|shown| shown.bound.is_some());
         let limits = sandbox.map(|sandbox| sandbox.serving(serves).close(config, &mut sinks)).transpose()?;
+        if let Some(limits) = &limits {
+            outputs.set_sandbox(limits.standing.to_string());
+        }
         // Whatever starts threads comes from here on.
         let server = shown.as_mut().map(Shown::serve).transpose()?.flatten();
         // Live, sinks may come later.

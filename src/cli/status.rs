@@ -25,6 +25,8 @@ pub(super) struct Status {
     /// The last minute of each site.
     minutes: Vec<MinuteVerdict>,
     lag: Option<Duration>,
+    /// What the run has given up.
+    sandbox: Option<Arc<str>>,
     published: bool,
 }
 
@@ -32,7 +34,12 @@ impl Status {
     /// Names the sources, so that their series exist from the start.
     pub(super) fn new(metrics: Arc<Metrics>, board: Arc<Board>, sources: Vec<String>, live: bool) -> Self {
         sources.iter().for_each(|source| metrics.add_source(source));
-        Self { metrics, board, sources, live, minutes: Vec::new(), lag: None, published: false }
+        Self { metrics, board, sources, live, minutes: Vec::new(), lag: None, sandbox: None, published: false }
+    }
+
+    /// Shows what the run has given up.
+    pub(super) fn set_sandbox(&mut self, standing: String) {
+        self.sandbox = Some(standing.into());
     }
 
     /// Returns the metrics.
@@ -100,6 +107,7 @@ impl Status {
             detectors: tick.armed.to_vec(),
             minutes: self.minutes.clone(),
             lag_seconds: self.lag.map(|lag| lag.as_secs_f64()),
+            sandbox: self.sandbox.clone(),
             ..board::Status::new(&sum, tick.policy)
         });
     }

@@ -60,6 +60,8 @@ pub struct Status {
     pub minutes: Vec<MinuteVerdict>,
     /// How far packet time lies behind the wall clock, in seconds; `null` for recorded traffic.
     pub lag_seconds: Option<f64>,
+    /// What the run has given up for its own containment; `null` where it has given up nothing.
+    pub sandbox: Option<Arc<str>>,
 }
 
 impl Status {
@@ -89,6 +91,7 @@ impl Status {
             detectors: Vec::new(),
             minutes: Vec::new(),
             lag_seconds: None,
+            sandbox: None,
         }
     }
 }

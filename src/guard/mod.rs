@@ -88,7 +88,7 @@ impl fmt::Display for Standing {
         } else {
             "system calls not filtered (no filter for this machine or kernel)"
         };
-        write!(f, "sandbox: {user}no capabilities, {}, {calls}", self.files)
+        write!(f, "{user}no capabilities, {}, {calls}", self.files)
     }
 }
 

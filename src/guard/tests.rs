@@ -60,7 +60,7 @@ fn capabilities_are_gone_and_none_can_come_back() {
         assert_eq!(line(&status, "Uid"), "65534 65534 65534 65534");
         assert_eq!(line(&status, "Gid"), "65534 65534 65534 65534");
         assert_eq!(line(&status, "Groups"), "");
-        assert!(said.starts_with("sandbox: user nobody, no capabilities, "), "{said}");
+        assert!(said.starts_with("user nobody, no capabilities, "), "{said}");
     }
     assert!(said.ends_with("system calls filtered"), "{said}");
 }
