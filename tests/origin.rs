@@ -241,8 +241,7 @@ fn both_layouts_of_autonomous_systems_are_read() {
     let flat = written(&mmdb("ipinfo lite", 0, &[("8.8.8.0/24", ipinfo("AS15169", "GOOGLE"))]));
     for file in [nested, flat] {
         let origins = with_asn(file.path()).unwrap();
-        let asn = origins.asn("8.8.8.8".parse().unwrap()).unwrap();
-        assert_eq!((asn.number, asn.name), (15_169, "GOOGLE"));
+        assert_eq!(origins.asn("8.8.8.8".parse().unwrap()), Some(15_169));
         assert_eq!(origins.asn("9.9.9.9".parse().unwrap()), None);
         assert_eq!(country(&origins, "8.8.8.8"), "US", "the embedded countries stay");
         assert_eq!(origins.describe().len(), 2);

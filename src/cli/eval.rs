@@ -21,6 +21,7 @@ use crate::eval::{self, Allowance, Base, Group, Origin, Outcome, Purse, Sheet, S
 use crate::hash::Seed;
 use crate::origin::Origins;
 use crate::pipeline;
+use crate::report::plain;
 use crate::report::write::write_whole;
 use crate::scenario::{self, Truth};
 
@@ -241,7 +242,7 @@ impl Eval {
     fn show(&self, sheet: &Sheet) -> anyhow::Result<()> {
         let text = match self.format.as_str() {
             "json" => format!("{}\n", sheet.to_json()?),
-            _ => page::text::sheet(sheet),
+            _ => plain(&page::text::sheet(sheet)).into_owned(),
         };
         if let Some(path) = &self.html {
             write_whole(path, &page::html::page(sheet))?;

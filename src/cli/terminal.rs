@@ -2,12 +2,13 @@
 
 use std::io::{IsTerminal, Write};
 
+use crate::report::plain;
 use crate::report::text::Style;
 
 /// Says on standard error what went wrong; a standard error that is closed hears nothing.
 pub(super) fn complain(text: &str) {
     let mut err = std::io::stderr().lock();
-    for line in text.lines() {
+    for line in plain(text).lines() {
         let _ = writeln!(err, "vigie: {line}");
     }
 }

@@ -44,6 +44,9 @@ impl Protected {
                 (Ok(_), Some("")) => {
                     item.complain(complaints, format!("`{text}` names no site: write {cidr}=school, or {cidr} alone"));
                 }
+                (Ok(_), Some(name)) if name.contains(char::is_control) => {
+                    item.complain(complaints, control(name));
+                }
                 (Ok(prefix), name) => {
                     read.push(Self { prefix, name: name.map_or_else(|| prefix.to_string(), str::to_owned) });
                 }
@@ -52,6 +55,11 @@ impl Protected {
         }
         read
     }
+}
+
+/// Says why a site cannot be called so: its name stands on terminals and in lines of alerts.
+fn control(name: &str) -> String {
+    format!("`{}` has control characters: name the site without them", name.escape_debug())
 }
 
 impl SiteEntry {
@@ -75,6 +83,9 @@ impl SiteEntry {
                     }
                     _ => site.capacity = item.as_number("connections a second", 0.1, 1e9, complaints),
                 });
+                if site.name.contains(char::is_control) {
+                    table.complain(complaints, control(&site.name));
+                }
                 if site.name.is_empty() {
                     table.complain(complaints, "a [[site]] needs a name: write name = \"school\"");
                 }

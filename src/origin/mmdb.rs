@@ -8,7 +8,7 @@ use std::path::Path;
 use maxminddb::{LookupResult, PathElement, Reader, WithinOptions};
 use serde::de::IgnoredAny;
 
-use super::{Asn, OriginError, from_code};
+use super::{OriginError, from_code};
 use crate::country::Country;
 
 /// Where in a record a field lies.
@@ -21,12 +21,12 @@ const REGISTERED_NESTED: Field = &[PathElement::Key("registered_country"), PathE
 /// iptoasn, ip-location-db, IPinfo.
 const COUNTRY_FLAT: Field = &[PathElement::Key("country_code")];
 
-/// Layouts of autonomous systems: number, then name.
-const ASN_LAYOUTS: [(Field, Field); 2] = [
+/// Where the number of an autonomous system lies.
+const ASN_LAYOUTS: [Field; 2] = [
     // GeoLite2-ASN, GeoIP2-ISP, ip-location-db.
-    (&[PathElement::Key("autonomous_system_number")], &[PathElement::Key("autonomous_system_organization")]),
+    &[PathElement::Key("autonomous_system_number")],
     // IPinfo.
-    (&[PathElement::Key("asn")], &[PathElement::Key("as_name")]),
+    &[PathElement::Key("asn")],
 ];
 
 /// Networks looked at to find the layout: single ones may be empty or lack the field that the rest have. A bound, since
@@ -134,28 +134,24 @@ impl CountryFile {
 pub(super) struct AsnFile {
     file: File,
     number: Field,
-    name: Field,
 }
 
 impl AsnFile {
     pub(super) fn open(path: &Path) -> Result<Self, OriginError> {
         let file = File::open(path)?;
-        for (number_path, name) in ASN_LAYOUTS {
-            if file.first_records().any(|record| number(&record, number_path).is_some()) {
-                return Ok(Self { file, number: number_path, name });
-            }
+        let tells = |layout: &Field| file.first_records().any(|record| number(&record, layout).is_some());
+        match ASN_LAYOUTS.into_iter().find(tells) {
+            Some(number) => Ok(Self { file, number }),
+            None => Err(OriginError::NoAsn { file: path.to_owned(), fields: file.fields() }),
         }
-        Err(OriginError::NoAsn { file: path.to_owned(), fields: file.fields() })
     }
 
     pub(super) fn describe(&self) -> String {
         self.file.describe()
     }
 
-    pub(super) fn asn(&self, address: IpAddr) -> Option<Asn<'_>> {
-        let record = self.file.record(address)?;
-        let number = number(&record, self.number)?;
-        Some(Asn { number, name: text(&record, self.name).unwrap_or_default() })
+    pub(super) fn asn(&self, address: IpAddr) -> Option<u32> {
+        number(&self.file.record(address)?, self.number)
     }
 }
 

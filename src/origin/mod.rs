@@ -1,5 +1,5 @@
-//! Where an address is registered: country by prefix overrides, a MaxMind-format file or the embedded table; network
-//! and operator by a MaxMind-format file.
+//! Where an address is registered: country by prefix overrides, a MaxMind-format file or the embedded table; autonomous
+//! system by a MaxMind-format file. Of a system only the number is read: its name would be a text of a stranger's choice.
 //!
 //! Immutable after load, shared by all threads, swapped whole. Registration is not location, so texts say "registered
 //! in". Private, reserved and unlisted space is [`Country::UNKNOWN`], which is never foreign. What an origin means for a
@@ -93,15 +93,6 @@ pub enum OriginError {
     },
 }
 
-/// An autonomous system (RFC 1930).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asn<'a> {
-    /// Its number.
-    pub number: u32,
-    /// Who runs it; empty when the file does not say.
-    pub name: &'a str,
-}
-
 /// The tables of a run.
 #[derive(Debug)]
 pub struct Origins {
@@ -169,9 +160,9 @@ impl Origins {
         }
     }
 
-    /// Returns the autonomous system that announces an address, if a file tells.
+    /// Returns the number of the autonomous system (RFC 1930) that announces an address, if a file tells.
     #[must_use]
-    pub fn asn(&self, address: Address) -> Option<Asn<'_>> {
+    pub fn asn(&self, address: Address) -> Option<u32> {
         self.asn.as_ref()?.asn(address.to_ip())
     }
 

@@ -1,5 +1,7 @@
 //! Times of day and wrapped lines, alike on the terminal and on the page.
 
+use std::borrow::Cow;
+
 use crate::time::Timestamp;
 
 /// Columns of the terminal summary.
@@ -35,6 +37,19 @@ pub(super) fn between(start: Timestamp, end: Timestamp, to: &str) -> String {
     let (first, last) = (date(start), date(end));
     let until = if first == last { String::new() } else { format!("{last} ") };
     format!("{first} {} {to} {until}{} UTC", second_of_day(start), second_of_day(end))
+}
+
+/// Returns a text that moves no cursor and changes no colour: a file may bear any name, and its name ends on a terminal.
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+    let acts = |c: char| c.is_control() && c != '\n';
+    if !text.contains(acts) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if acts(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    Cow::Owned(shown)
 }
 
 /// Breaks a text at spaces into lines of at most [`WIDTH`] columns, the first after `first`, the others after as many
@@ -74,6 +89,12 @@ mod tests {
         assert!(lines.lines().count() > 3);
         assert!(lines.lines().all(|line| line.chars().count() <= WIDTH), "{lines}");
         assert!(lines.lines().skip(1).all(|line| line.starts_with("    word")), "{lines}");
+    }
+
+    #[test]
+    fn what_would_act_on_a_terminal_is_written_out() {
+        assert_eq!(plain("école.pcap\nlycée.pcap"), "école.pcap\nlycée.pcap");
+        assert_eq!(plain("a\u{1b}]0;b\u{7}\r\u{9b}2J"), "a\\u{1b}]0;b\\u{7}\\r\\u{9b}2J");
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub mod text;
 mod words;
 pub mod write;
 
+pub(crate) use layout::plain;
+
 use std::sync::Arc;
 use std::time::Duration;
 

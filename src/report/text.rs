@@ -7,7 +7,7 @@ use crate::alert::Alert;
 use crate::alert::text::Language;
 use crate::detect::minute::MinuteKind;
 use crate::kind::Severity;
-use crate::report::layout::{between, clock, date, wrapped};
+use crate::report::layout::{between, clock, date, plain, wrapped};
 use crate::report::span::{Span, by_site, spans};
 use crate::report::words::{self, Words};
 use crate::report::{ProtectedSite, RunReport};
@@ -83,7 +83,7 @@ impl Writer {
         let accounting = &report.accounting;
         let discarded: u64 = accounting.discarded.values().sum();
         let dropped = accounting.dropped.kernel + accounting.dropped.interface + accounting.shed;
-        self.fact("Capture", &report.inputs.join(", "));
+        self.fact("Capture", &plain(&report.inputs.join(", ")));
         if let (Some(start), Some(end)) = (report.start, report.end) {
             self.fact(
                 "Time",
@@ -145,7 +145,7 @@ impl Writer {
         let countries: Vec<_> = report.home.countries.iter().map(ToString::to_string).collect();
         let home = if countries.is_empty() { "none".to_owned() } else { countries.join(", ") };
         self.fact("Home", &format!("{home} ({})", report.home.how));
-        self.fact("Geography", &report.geo);
+        self.fact("Geography", &plain(&report.geo));
         let (learned, configured): (Vec<_>, Vec<_>) = report.protected.iter().partition(|site| site.learned);
         if report.protected.is_empty() {
             self.fact("Protected", "nothing: name what is defended with --protect, such as 192.0.2.0/24=school");
@@ -289,7 +289,7 @@ impl Writer {
         }
         self.heading("Faults", "");
         for fault in faults {
-            self.line(&wrapped("  ", 2, &fault));
+            self.line(&wrapped("  ", 2, &plain(&fault)));
         }
     }
 }

@@ -92,7 +92,6 @@ impl Engine {
         let is_abroad = self.home.is_empty() || contact.country.is_known() && !self.home.contains(&contact.country);
         let is_first = contact.stage == ContactStage::Verified;
         let system = self.origins.as_ref().filter(|_| is_first).and_then(|origins| origins.asn(contact.originator));
-        let system = system.map(|system| system.number);
         // The network of a source that was served has been served too.
         let source = self.seed.address(contact.originator.source_unit());
         let is_new = !self.known.contains_hash(source);
