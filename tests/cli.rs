@@ -312,6 +312,36 @@ fn what_is_right_is_said_to_be() {
 }
 
 #[test]
+fn outputs_that_cannot_be_written_are_told_with_their_lines() {
+    let folder = folder();
+    let written = "alerts = \"no/such/alerts.jsonl\"\nreport = \"report.html\"\nflows = \"vigie.toml/flows.csv\"\n\
+        evidence = \"vigie.toml\"\nstate = \"vigie.toml/state\"\n";
+    put(&folder, "vigie.toml", written);
+    let (code, out, err) = ended(vigie().current_dir(folder.path()).args(["check", "--config", "vigie.toml"]));
+    assert_eq!((code, out.as_str()), (2, ""));
+    insta::assert_snapshot!("unwritable_outputs", err);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
+
+    put(&folder, "vigie.toml", "alerts = \"alerts.jsonl\"\nreport = \"report.html\"\nstate = \"new/state\"\n");
+    let (code, _, err) = ended(vigie().current_dir(folder.path()).args(["check", "--config", "vigie.toml"]));
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
+}
+
+#[test]
+fn no_name_of_others_acts_on_the_terminal() {
+    let folder = folder();
+    let name = "\u{1b}]0;owned\u{7}\u{1b}[2J.pcap";
+    fs::write(folder.path().join(name), pcap(3, 1)).unwrap();
+    for arguments in [&["replay", name][..], &["replay", "\u{1b}[2J.missing"], &["eval", name]] {
+        let (_, out, err) = ended(vigie().current_dir(folder.path()).args(arguments));
+        let text = out + &err;
+        assert!(text.contains("\\u{1b}") && !text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+    }
+    refused(&["check", "--protect", "192.0.2.0/24=\u{1b}[2J"], &["`\\u{1b}[2J` has control characters"]);
+}
+
+#[test]
 fn a_flag_beats_the_variable_and_the_variable_beats_the_file() {
     let folder = folder();
     put(&folder, "vigie.toml", "home = [\"FR\"]\nthreads = 3\nflow_capacity = 4096\n");

@@ -26,6 +26,7 @@ mod status;
 mod supervisor;
 mod synth;
 mod terminal;
+mod trial;
 mod tui;
 mod watch;
 
