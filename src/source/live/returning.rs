@@ -1,8 +1,8 @@
 //! An interface that goes down or away and comes back: capture goes on when it does.
 //!
 //! While it is away time moves with the wall clock and no frame comes, so that silence is seen as what it is (the sensor
-//! is blind) and alerts close. Only when the interface is there and up, and may all the same not be opened again, does the
-//! source end: then whoever started the program has to start it anew. The sockets of a fan-out group come back together:
+//! is blind) and alerts close. Only when the interface is there and up, and may all the same not be opened again, time after
+//! time, does the source end: then whoever started the program has to start it anew. The sockets of a fan-out group come back together:
 //! the first to try opens all of them and leaves the others theirs.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +14,10 @@ use crate::source::{CaptureDrops, Frame, InterfaceId, PacketSource, Progress, So
 
 /// Looks without success between two tries to open the interface: a second with the poll bound of 50 ms.
 const LOOKS_BETWEEN_TRIES: u32 = 20;
+
+/// Tries in a row that fail at an interface which is up before the source ends. A single one may have met an interface
+/// that went away during it and was back right after.
+const MOST_REFUSALS: u32 = 3;
 
 /// How the sockets of an interface are opened, the first time and again.
 struct Group {
@@ -47,6 +51,8 @@ pub struct Returning {
     promised: Watermark,
     /// Looks since the last try to open it.
     looks: u32,
+    /// Tries in a row that failed although it is up.
+    refusals: u32,
     /// Lost by sockets that are gone.
     lost_before: CaptureDrops,
     /// Lost by the socket at work, as it last said.
@@ -72,6 +78,7 @@ pub fn open_returning(interface: &str, id: InterfaceId, settings: &Settings) -> 
         clock: WallClock::new(),
         promised: Watermark::new(longest_hold(settings.block_timeout)),
         looks: 0,
+        refusals: 0,
         lost_before: CaptureDrops::default(),
         lost: CaptureDrops::default(),
     };
@@ -112,16 +119,24 @@ impl Returning {
         match self.group.reopen(self.place) {
             Ok(socket) => {
                 tracing::warn!(interface = self.group.interface, "the interface is back: capture goes on");
-                self.socket = Some(socket);
+                (self.socket, self.refusals) = (Some(socket), 0);
                 Ok(())
             }
-            // It may have gone once more meanwhile.
-            Err(_) if interface::check_alive(&self.group.interface).is_err() => Ok(()),
-            Err(error) => Err(SourceError::Lost {
-                name: self.group.interface.clone(),
-                reason: format!("the interface is back, but cannot be opened again ({error}): start again"),
-            }),
+            Err(error) => self.refused(&error),
         }
+    }
+
+    /// Takes a try that failed, and gives up after several.
+    fn refused(&mut self, error: &SourceError) -> Result<(), SourceError> {
+        let is_up = interface::check_alive(&self.group.interface).is_ok();
+        self.refusals = if is_up { self.refusals + 1 } else { 0 };
+        if self.refusals < MOST_REFUSALS {
+            return Ok(());
+        }
+        Err(SourceError::Lost {
+            name: self.group.interface.clone(),
+            reason: format!("the interface is back, but cannot be opened again ({error}): start again"),
+        })
     }
 
     fn watermark(&mut self) -> Progress {
@@ -166,5 +181,38 @@ impl PacketSource for Returning {
     fn strain(&mut self) -> Option<Strain> {
         // Nobody is pressed by an interface that is away.
         self.socket.as_mut().map_or(Some(Strain { fill: 0.0, idle: 1.0 }), LiveSource::strain)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn away(interface: &str) -> Returning {
+        let settings = Settings::default();
+        let hold = longest_hold(settings.block_timeout);
+        let (id, waiting) = (InterfaceId::default(), Mutex::new(vec![None]));
+        Returning {
+            group: Arc::new(Group { interface: interface.to_owned(), id, settings, waiting }),
+            place: 0,
+            socket: None,
+            clock: WallClock::new(),
+            promised: Watermark::new(hold),
+            looks: 0,
+            refusals: 0,
+            lost_before: CaptureDrops::default(),
+            lost: CaptureDrops::default(),
+        }
+    }
+
+    /// Found by faults at random: an interface was deleted while it was opened again, and back before that was known.
+    #[test]
+    fn one_refusal_is_no_end_and_several_in_a_row_are() {
+        let error = SourceError::Lost { name: "any".to_owned(), reason: "No such device exists".to_owned() };
+        let mut there = away("any");
+        let ended: Vec<bool> = (0..MOST_REFUSALS).map(|_| there.refused(&error).is_err()).collect();
+        assert_eq!(ended, [false, false, true]);
+        let mut gone = away("vigie-none0");
+        assert!((0..9).all(|_| gone.refused(&error).is_ok()), "an interface that is away is waited for");
     }
 }
