@@ -19,7 +19,7 @@ use super::terminal::{Stream, complain};
 use super::tui::Screen;
 use super::{Exit, Verbosity};
 use crate::config::{Config, Endpoint, Format};
-use crate::evidence::{Evidence, Origin};
+use crate::evidence::{Evidence, Origin, Recorders};
 use crate::export::SinkError;
 use crate::export::board::Board;
 use crate::export::flows::FlowFile;
@@ -120,15 +120,7 @@ impl Session {
             !(screen && to_stdout),
             "--tui and --alerts -: both want standard output: name a file for alerts"
         );
-        if let Some(path) = &config.alerts {
-            outputs.add_sink(Box::new(open_alerts(path, live)?));
-        }
-        if let Some(path) = &config.flows {
-            outputs.set_flows(FlowFile::create(path)?);
-        }
-        if let Some(path) = &config.report {
-            try_writing(path)?;
-        }
+        open_files(config, live, &mut outputs)?;
         let serves = shown.as_ref().is_some_and(|shown| shown.bound.is_some());
         let limits = sandbox.map(|sandbox| sandbox.serving(serves).close(config, &mut sinks)).transpose()?;
         if let Some(limits) = &limits {
@@ -141,25 +133,13 @@ impl Session {
             let metrics = shown.as_ref().map(|shown| Arc::clone(&shown.metrics));
             outputs.set_remote(start_sinks(config, &sinks, metrics)?);
         }
-        let evidence = match config.evidence() {
-            Some(settings) => {
-                let (evidence, recorders) =
-                    Evidence::start(settings, Origin { live, inputs: inputs.clone(), sources })?;
-                outputs.set_evidence(evidence);
-                Some(recorders)
-            }
-            None => None,
-        };
+        let evidence = start_evidence(config, Origin { live, inputs: inputs.clone(), sources }, &mut outputs)?;
         let stream = if to_stdout { Stream::Error } else { Stream::Output };
         if live && !screen && !verbosity.quiet && config.format == Format::Text {
             outputs.tell(stream);
         }
         let recall = state.as_ref().and_then(|state| state.sections.clone());
-        let keep = match (&state, mode) {
-            (None, _) => Keep::Never,
-            (Some(_), Mode::Replay) => Keep::AtEnd,
-            (Some(_), Mode::Watch) => Keep::Every(config.state_every),
-        };
+        let keep = state.as_ref().map_or(Keep::Never, |_| when_to_keep(mode, config));
         if let Some(state) = state {
             outputs.set_keeper(state.keeper());
         }
@@ -370,6 +350,33 @@ fn show(config: &Config, mode: Mode, screen: bool) -> anyhow::Result<Option<Show
         protection.caution(bound.address()).iter().for_each(|sentence| complain(sentence));
     }
     Ok(Some(Shown { board, metrics, bound }))
+}
+
+/// Opens the files that are written while the run lasts, and tries the one that is written at its end.
+fn open_files(config: &Config, live: bool, outputs: &mut Outputs) -> anyhow::Result<()> {
+    if let Some(path) = &config.alerts {
+        outputs.add_sink(Box::new(open_alerts(path, live)?));
+    }
+    if let Some(path) = &config.flows {
+        outputs.set_flows(FlowFile::create(path)?);
+    }
+    config.report.as_deref().map_or(Ok(()), try_writing)
+}
+
+/// Starts the keeping of packets, if any are to be kept, and returns what hears of them.
+fn start_evidence(config: &Config, origin: Origin, outputs: &mut Outputs) -> anyhow::Result<Option<Recorders>> {
+    let Some(settings) = config.evidence() else { return Ok(None) };
+    let (evidence, recorders) = Evidence::start(settings, origin)?;
+    outputs.set_evidence(evidence);
+    Ok(Some(recorders))
+}
+
+/// Returns when what was learned is saved by a run that has where to.
+const fn when_to_keep(mode: Mode, config: &Config) -> Keep {
+    match mode {
+        Mode::Replay => Keep::AtEnd,
+        Mode::Watch => Keep::Every(config.state_every),
+    }
 }
 
 /// Opens the alert lines: a replay writes its own file, a live run goes on with the one before, so that a restart costs no
