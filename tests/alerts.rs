@@ -196,6 +196,20 @@ fn every_figure_and_caveat_becomes_a_sentence() {
 }
 
 #[test]
+fn a_flood_of_connections_over_quic_is_told_as_what_it_is() {
+    let opened = |figures| Finding { kind: AlertKind::UdpFlood, figures, ..flood(2.0) };
+    let quic = opened(vec![
+        figure(FigureName::QuicOpenedPerSecond, 43.0, None, None),
+        figure(FigureName::QuicUnfinishedShare, 0.95, Some(0.3), None),
+    ]);
+    let line = &short_life(quic)[0];
+    assert!(line.why.starts_with("Connections over QUIC") && line.why.contains("43/s"), "{}", line.why);
+    assert!(Language::French.why(line).starts_with("Des connexions QUIC"));
+    let datagrams = opened(vec![figure(FigureName::OneWayPerSecond, 4_300.0, None, None)]);
+    assert!(short_life(datagrams)[0].why.starts_with("Datagrams that nobody asked for"));
+}
+
+#[test]
 fn forged_sources_have_no_country_in_any_sentence() {
     let forged = Finding { figures: vec![figure(FigureName::CountryPerSecond, 124.0, None, None)], ..flood(2.0) };
     let line = &short_life(forged)[0];

@@ -13,7 +13,11 @@ const N: Notation = Notation::ENGLISH;
 
 pub(super) fn why(alert: &Alert) -> String {
     let over = alert.event == Event::Close;
-    let (now, past) = if is_growth_alone(alert) { GROWTH } else { what(alert.kind) };
+    let (now, past) = match alert.kind {
+        _ if is_growth_alone(alert) => GROWTH,
+        _ if is_of_quic(alert) => QUIC,
+        kind => what(kind),
+    };
     let (now, past) = by_source::what(alert).unwrap_or((now, past));
     let what = if over { past } else { now }.replace("{place}", &place(alert));
     format!("{what}{}{}.", measure(alert, over), held_to_be(alert, over))
@@ -25,8 +29,20 @@ const GROWTH: (&str, &str) = (
     "Many more connection requests than usual reached {place}",
 );
 
+/// What is said of a UDP flood that opens connections over QUIC.
+const QUIC: (&str, &str) = (
+    "Connections over QUIC that their senders open and do not use are reaching {place}",
+    "Connections over QUIC that their senders opened and did not use reached {place}",
+);
+
+/// Tells whether a UDP flood was judged by connections over QUIC.
+pub(super) fn is_of_quic(alert: &Alert) -> bool {
+    let judged = alert.figures.iter().any(|figure| figure.name == FigureName::QuicUnfinishedShare);
+    alert.kind == AlertKind::UdpFlood && judged
+}
+
 /// Tells whether nothing was seen, or is held any more, of requests that are not completed.
-fn is_growth_alone(alert: &Alert) -> bool {
+pub(super) fn is_growth_alone(alert: &Alert) -> bool {
     use FigureName as F;
     let unfinished = [F::UnfinishedShare, F::UnfinishedPerSecond, F::AttackShare, F::SilentShare];
     let seen = alert.figures.iter().any(|figure| unfinished.contains(&figure.name));

@@ -2,14 +2,18 @@
 
 use super::{N, by_source};
 use crate::alert::line::{Alert, Event};
-use crate::alert::text::why::{MOST, leading_sign};
+use crate::alert::text::why::{MOST, is_growth_alone, is_of_quic, leading_sign};
 use crate::detect::finding::FigureName;
 use crate::kind::{AlertKind, Verdict};
 
 pub(super) fn why(alert: &Alert) -> String {
     let over = alert.event == Event::Close;
     let growth = is_growth_alone(alert);
-    let (now, past) = if growth { GROWTH } else { what(alert.kind) };
+    let (now, past) = match alert.kind {
+        _ if growth => GROWTH,
+        _ if is_of_quic(alert) => QUIC,
+        kind => what(kind),
+    };
     let (now, past) = by_source::what(alert).unwrap_or((now, past));
     let what = if over { past } else { now }.replace("{place}", &place(alert));
     format!("{what}{}{}.", measure(alert, over, growth), held_to_be(alert, over, growth))
@@ -21,14 +25,11 @@ const GROWTH: (&str, &str) = (
     "Bien plus de demandes de connexion que d'habitude sont arrivées sur {place}",
 );
 
-/// Tells whether nothing was seen, or is held any more, of requests that are not completed.
-fn is_growth_alone(alert: &Alert) -> bool {
-    use FigureName as F;
-    let unfinished = [F::UnfinishedShare, F::UnfinishedPerSecond, F::AttackShare, F::SilentShare];
-    let seen = alert.figures.iter().any(|figure| unfinished.contains(&figure.name));
-    let held = matches!(alert.verdict, Verdict::Attack | Verdict::Mixed | Verdict::Suspicion);
-    alert.kind == AlertKind::SynFlood && !(seen && held)
-}
+/// What is said of a UDP flood that opens connections over QUIC.
+const QUIC: (&str, &str) = (
+    "Des connexions QUIC que leurs émetteurs ouvrent sans s'en servir arrivent sur {place}",
+    "Des connexions QUIC que leurs émetteurs ont ouvertes sans s'en servir sont arrivées sur {place}",
+);
 
 fn place(alert: &Alert) -> String {
     match (&alert.target.site, alert.target.prefix) {
