@@ -54,6 +54,14 @@ impl Address {
         u128::from_be_bytes(self.0)
     }
 
+    /// Returns the two halves of that number, the upper one first.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves are taken apart")]
+    pub const fn words(self) -> [u64; 2] {
+        let number = self.as_u128();
+        [(number >> 64) as u64, number as u64]
+    }
+
     /// Takes an address as a number, IPv4 mapped.
     #[must_use]
     pub const fn from_u128(number: u128) -> Self {

@@ -37,8 +37,7 @@ pub struct Policy {
     learning: bool,
     /// (prefix, site), the longest prefixes first, so that the first match is the most specific one.
     prefixes: Vec<(Prefix, SiteId)>,
-    /// Hosts of learned protection, sorted: there are up to 256 and each packet asks for two.
-    hosts: Vec<(Address, SiteId)>,
+    hosts: Hosts,
 }
 
 impl Policy {
@@ -48,18 +47,18 @@ impl Policy {
     /// Takes the protected sites; with `learning`, traffic decides about more (DETECTION 0.2, "Unconfigured protection").
     #[must_use]
     pub fn new(sites: Vec<Site>, learning: bool) -> Self {
-        let mut policy = Self { learning, ..Self::default() };
+        let (mut policy, mut hosts) = (Self { learning, ..Self::default() }, Vec::new());
         for (index, site) in sites.iter().take(Self::MAX_SITES).enumerate() {
             let id = SiteId(u16::try_from(index).unwrap_or(u16::MAX));
             for prefix in &site.prefixes {
                 if prefix.is_host() {
-                    policy.hosts.push((prefix.network(), id));
+                    hosts.push((prefix.network(), id));
                 } else {
                     policy.prefixes.push((*prefix, id));
                 }
             }
         }
-        policy.hosts.sort_unstable();
+        policy.hosts = Hosts::new(hosts);
         policy.prefixes.sort_by_key(|(prefix, id)| (std::cmp::Reverse(prefix.length()), prefix.network(), *id));
         policy.sites = sites;
         policy
@@ -102,16 +101,14 @@ impl Policy {
     /// Returns the site an address is defended as, by its longest matching prefix.
     #[must_use]
     pub fn site_of(&self, address: Address) -> Option<SiteId> {
-        if let Ok(place) = self.hosts.binary_search_by_key(&address, |(host, _)| *host) {
-            return Some(self.hosts[place].1);
-        }
-        self.prefixes.iter().find(|(prefix, _)| prefix.contains(address)).map(|(_, id)| *id)
+        let as_host = self.hosts.find(address);
+        as_host.or_else(|| self.prefixes.iter().find(|(prefix, _)| prefix.contains(address)).map(|(_, id)| *id))
     }
 
     /// Returns the protected prefix an address lies in: an alert's target is never wider than it.
     #[must_use]
     pub fn prefix_of(&self, address: Address) -> Option<Prefix> {
-        if self.hosts.binary_search_by_key(&address, |(host, _)| *host).is_ok() {
+        if self.hosts.find(address).is_some() {
             return Some(address.host_prefix());
         }
         self.prefixes.iter().find(|(prefix, _)| prefix.contains(address)).map(|(prefix, _)| *prefix)
@@ -126,6 +123,47 @@ impl Policy {
             (Some(_), Some(_)) => Direction::Internal,
             (None, None) => Direction::Transit,
         }
+    }
+}
+
+/// Single hosts in buckets: learned protection has up to 256 of them, and each packet without a conversation asks for two
+/// addresses of which most are none. In a bucket they are sorted, so that who chooses addresses that meet in one gains nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Hosts {
+    /// By bucket, then by address and site.
+    hosts: Vec<(Address, SiteId)>,
+    /// Where each bucket begins in `hosts`, and where the last one ends; empty without hosts.
+    begins: Vec<u32>,
+}
+
+impl Hosts {
+    const BUCKETS: usize = 1 << 10;
+    /// Leaves as many bits of a hash as number the buckets.
+    const SHIFT: u32 = u64::BITS - 10;
+
+    fn new(mut hosts: Vec<(Address, SiteId)>) -> Self {
+        if hosts.is_empty() {
+            return Self::default();
+        }
+        hosts.sort_unstable_by_key(|(host, id)| (Self::bucket(*host), *host, *id));
+        let before = |bucket| hosts.partition_point(|(host, _)| Self::bucket(*host) < bucket);
+        let begins = (0..=Self::BUCKETS).map(|bucket| u32::try_from(before(bucket)).unwrap_or(u32::MAX)).collect();
+        Self { hosts, begins }
+    }
+
+    fn find(&self, address: Address) -> Option<SiteId> {
+        let bucket = Self::bucket(address);
+        let (begin, end) = (*self.begins.get(bucket)?, *self.begins.get(bucket + 1)?);
+        let hosts = self.hosts.get(begin as usize..end as usize)?;
+        let (host, id) = *hosts.get(hosts.partition_point(|(host, _)| *host < address))?;
+        (host == address).then_some(id)
+    }
+
+    /// Chooses by all bits of the address (Fibonacci hashing, Knuth 1998, section 6.4).
+    fn bucket(address: Address) -> usize {
+        let [high, low] = address.words();
+        let mixed = (high.rotate_left(32) ^ low).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> Self::SHIFT) as usize
     }
 }
 
@@ -146,6 +184,21 @@ mod tests {
         assert_eq!(of("192.0.2.200"), Some(SiteId(2)));
         assert_eq!(of("192.0.3.1"), None);
         assert_eq!(policy.prefix_of("192.0.2.200".parse().unwrap()).unwrap().to_string(), "192.0.2.200/32");
+    }
+
+    #[test]
+    fn hosts_are_found_and_their_neighbours_are_none() {
+        let v4 = |n: u32| Address::v4((0xcb00_7100 + 2 * n).to_be_bytes());
+        let v6 = |n: u32| Address::from_u128(0x2001_0db8_u128 << 96 | u128::from(n) << 64 | 1);
+        let hosts: Vec<Address> = (0..128).flat_map(|n| [v4(n), v6(n)]).collect();
+        let site = |host: &Address| Site { name: host.to_string().into(), prefixes: vec![host.host_prefix()] };
+        let policy = Policy::new(hosts.iter().map(site).collect(), true);
+        for (n, host) in hosts.iter().enumerate() {
+            assert_eq!(policy.site_of(*host), Some(SiteId(u16::try_from(n).unwrap())));
+            assert_eq!(policy.prefix_of(*host), Some(host.host_prefix()));
+            assert_eq!(policy.site_of(Address::from_u128(host.as_u128() + 1)), None);
+        }
+        assert_eq!(Policy::default().site_of(hosts[0]), None);
     }
 
     #[test]
