@@ -4,6 +4,8 @@
 //! taken per packet. Its top six bits choose one of 64 partitions; everything else that needs a hash mixes it further
 //! with [`mix`], so that a packet is hashed once.
 
+use std::hash::{BuildHasher, Hasher};
+
 use crate::address::Address;
 
 /// How many partitions state is divided into; a shard owns whole partitions (DESIGN 4).
@@ -81,6 +83,35 @@ const fn sip_round([mut a, mut b, mut c, mut d]: [u64; 4]) -> [u64; 4] {
     [a, b, c, d]
 }
 
+/// Maps keyed by addresses hash them with [`mix`]: a fifth of what the standard library's SipHash takes, and as secret.
+impl BuildHasher for Seed {
+    type Hasher = Mixer;
+
+    fn build_hasher(&self) -> Mixer {
+        Mixer(self.0[0] ^ self.0[1].rotate_left(32))
+    }
+}
+
+/// Takes a key into a secret, eight bytes at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Mixer(u64);
+
+impl Hasher for Mixer {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks();
+        words.iter().for_each(|word| self.write_u64(u64::from_le_bytes(*word)));
+        rest.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = mix(self.0, word);
+    }
+}
+
 /// Returns the partition, 0..64, of a pair hash.
 #[must_use]
 pub const fn partition(pair_hash: u64) -> usize {
@@ -122,6 +153,18 @@ mod tests {
             let mut one = SipHasher13::new_with_keys(key[0] ^ 0x5bd1_e995, key[1]);
             one.write(&a.bytes());
             prop_assert_eq!(Seed(key).address(a), one.finish());
+        }
+    }
+
+    #[test]
+    fn a_map_by_address_depends_on_the_seed_and_on_every_byte() {
+        let hash = |seed: Seed, bytes: [u8; 16]| seed.hash_one(Address::v6(bytes));
+        let other = Seed([Seed::default().0[0], 7]);
+        assert_ne!(hash(Seed::default(), [1; 16]), hash(other, [1; 16]));
+        for place in 0..16 {
+            let mut bytes = [1; 16];
+            bytes[place] = 2;
+            assert_ne!(hash(Seed::default(), bytes), hash(Seed::default(), [1; 16]), "byte {place}");
         }
     }
 

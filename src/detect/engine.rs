@@ -130,7 +130,7 @@ impl Engine {
             recalled: Recalled::default(),
             pending: None,
             policy,
-            protection: Protection::default(),
+            protection: Protection::new(seed),
             home_finder: HomeFinder::default(),
             home_since: None,
             seed,

@@ -5,11 +5,12 @@
 //! verified clients, decided once, 180 s after the first.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::address::Address;
 use crate::country::Country;
+use crate::hash::Seed;
 use crate::policy::{Policy, Site};
 use crate::summary::{Candidate as Heavy, Contact, ContactStage, Summary};
 use crate::time::Tick;
@@ -41,14 +42,22 @@ struct Candidate {
 #[derive(Debug, Default)]
 pub struct Protection {
     /// Looked up by address, never walked in its order.
-    candidates: HashMap<Address, Candidate>,
-    /// When each candidate was seen, the oldest first: to look for the oldest among all of them took nine tenths of a
-    /// replay in which thousands of destinations pass by. What was seen again since is skipped.
-    by_age: BinaryHeap<Reverse<(Tick, Address)>>,
+    candidates: HashMap<Address, Candidate, Seed>,
+    /// Which candidates were seen in each tick, the oldest tick first: to look for the oldest among all of them took nine
+    /// tenths of a replay in which thousands of destinations pass by. What was seen again since is skipped.
+    by_age: VecDeque<(Tick, BinaryHeap<Reverse<Address>>)>,
+    /// How many addresses `by_age` holds.
+    noted: usize,
     learned: Vec<Address>,
 }
 
 impl Protection {
+    /// Knows no host; `seed` keys its table.
+    #[must_use]
+    pub fn new(seed: Seed) -> Self {
+        Self { candidates: HashMap::with_hasher(seed), ..Self::default() }
+    }
+
     /// Takes one tick; returns a new policy when a host was added.
     pub fn observe(&mut self, summary: &Summary) -> Option<Arc<Policy>> {
         let before = self.learned.len();
@@ -116,8 +125,13 @@ impl Protection {
     }
 
     fn give_up_the_oldest(&mut self) {
-        while let Some(Reverse((tick, address))) = self.by_age.pop() {
-            if self.candidates.get(&address).is_some_and(|candidate| candidate.last_seen == tick) {
+        while let Some((tick, addresses)) = self.by_age.front_mut() {
+            let Some(Reverse(address)) = addresses.pop() else {
+                self.by_age.pop_front();
+                continue;
+            };
+            self.noted -= 1;
+            if self.candidates.get(&address).is_some_and(|candidate| candidate.last_seen == *tick) {
                 self.candidates.remove(&address);
                 return;
             }
@@ -125,11 +139,24 @@ impl Protection {
     }
 
     fn note_age(&mut self, tick: Tick, address: Address) {
-        if self.by_age.len() >= 4 * MOST_CANDIDATES {
-            let ages = self.candidates.iter().map(|(address, candidate)| Reverse((candidate.last_seen, *address)));
-            self.by_age = ages.collect();
+        if self.noted >= 4 * MOST_CANDIDATES {
+            self.forget_outdated_ages();
         }
-        self.by_age.push(Reverse((tick, address)));
+        match self.by_age.back_mut().filter(|(last, _)| *last == tick) {
+            Some((_, addresses)) => addresses.push(Reverse(address)),
+            None => self.by_age.push_back((tick, BinaryHeap::from([Reverse(address)]))),
+        }
+        self.noted += 1;
+    }
+
+    fn forget_outdated_ages(&mut self) {
+        let candidates = &self.candidates;
+        for (tick, addresses) in &mut self.by_age {
+            let seen = |candidate: &Candidate| candidate.last_seen == *tick;
+            addresses.retain(|Reverse(address)| candidates.get(address).is_some_and(seen));
+        }
+        self.by_age.retain(|(_, addresses)| !addresses.is_empty());
+        self.noted = self.by_age.iter().map(|(_, addresses)| addresses.len()).sum();
     }
 
     fn learn(&mut self, address: Address) {
@@ -296,7 +323,8 @@ mod tests {
             protection.candidate(Tick::new(40 + u64::from(n / most)), address(n % most));
         }
         assert_eq!(protection.candidates.len(), MOST_CANDIDATES);
-        assert!(protection.by_age.len() <= 4 * MOST_CANDIDATES);
+        assert!(protection.noted <= 4 * MOST_CANDIDATES);
+        assert_eq!(protection.noted, protection.by_age.iter().map(|(_, addresses)| addresses.len()).sum::<usize>());
         // All were seen again but this one, which is the oldest therefore.
         assert!(!protection.candidates.contains_key(&address(most + 1)));
     }
