@@ -53,7 +53,7 @@ impl Downstream for Fused<'_> {
         self.count_waiting();
         let mut count = self.station.close(closed.capture.tick);
         // A shard sorts what it counts, and this one is alone.
-        count.flows.sort_unstable();
+        count.sort_flows();
         self.station.resample(closed.sampling);
         let feedback =
             self.scorer.judge(&mut count.summary, &closed.capture, std::slice::from_ref(&closed.books), &count.flows);

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender};
 use super::batch::Input;
 use super::intake::ClosedTick;
 use super::scorer::{Feedback, Judged, RULES_AFTER, Scorer};
-use super::station::TickCount;
+use super::station::{TickCount, sort_flows};
 use super::timing::Timed;
 use crate::capture::{Accounting, CaptureTick};
 use crate::flow::FlowRecord;
@@ -112,7 +112,7 @@ impl<'o> Gather<'o> {
                 ToScorer::Ended { flows } => self.flows.extend(flows),
             }
         }
-        self.flows.sort_unstable();
+        sort_flows(&mut self.flows);
         self.scorer.finish(&self.flows)
     }
 

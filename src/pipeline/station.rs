@@ -8,7 +8,7 @@ use crate::hash::PARTITIONS;
 use crate::packet::Packet;
 use crate::policy::Policy;
 use crate::sampling::Sampling;
-use crate::summary::{Memory, Routed, Shard, Summary};
+use crate::summary::{Memory, Routed, Shard, Summary, sort_by_time};
 use crate::time::{Tick, Timestamp};
 
 /// What a shard counted in one tick.
@@ -30,8 +30,18 @@ impl TickCount {
     /// Puts everything into the order that does not depend on how many shards there were.
     pub(super) fn sort(&mut self) {
         self.summary.sort();
-        self.flows.sort_unstable();
+        self.sort_flows();
     }
+
+    /// The same of flows alone: what a single shard counted is in order already.
+    pub(super) fn sort_flows(&mut self) {
+        sort_flows(&mut self.flows);
+    }
+}
+
+/// Puts flows into the order of their records.
+pub(super) fn sort_flows(flows: &mut [FlowRecord]) {
+    sort_by_time(flows, |record| record.end, Ord::cmp);
 }
 
 /// A shard with the buffers it fills.
@@ -102,7 +112,7 @@ impl Station {
     pub(super) fn finish(&mut self) -> Vec<FlowRecord> {
         let mut flows = Vec::new();
         self.shard.finish(self.now, &mut |record| flows.push(record));
-        flows.sort_unstable();
+        sort_flows(&mut flows);
         flows
     }
 }

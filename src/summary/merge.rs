@@ -8,7 +8,7 @@ use crate::summary::{
     Candidate, CohortTick, ConnectionTick, Contact, FlowTick, HostTick, OriginTick, QuicTick, SiteTick, StrayKind,
     Summary, Volume, sketch, stray,
 };
-use crate::time::Tick;
+use crate::time::{Tick, Timestamp};
 
 impl Summary {
     /// Adds what another shard counted in the same tick. Call [`Summary::sort`] after the last one.
@@ -30,10 +30,9 @@ impl Summary {
         join_all(&mut self.sites);
         join_all(&mut self.origins);
         join_all(&mut self.candidates);
-        self.cohorts.sort_unstable_by(|a, b| a.first_syn.cmp(&b.first_syn).then_with(|| a.cmp(b)));
-        // Their time tells most apart; the whole order is long to write down, twice a comparison.
-        self.contacts.sort_unstable_by(|a, b| a.at.cmp(&b.at).then_with(|| contact_order(a).cmp(&contact_order(b))));
-        self.probes.sort_unstable();
+        sort_by_time(&mut self.cohorts, |record| record.first_syn, Ord::cmp);
+        sort_by_time(&mut self.contacts, |contact| contact.at, |a, b| contact_order(a).cmp(&contact_order(b)));
+        sort_by_time(&mut self.probes, |probe| probe.at, Ord::cmp);
     }
 
     /// Empties the summary and keeps its buffers.
@@ -52,6 +51,22 @@ impl Summary {
         self.contacts.clear();
         self.probes.clear();
         self.candidates.clear();
+    }
+}
+
+/// Sorts records by their time, and those of one moment by `order`, which has to begin with the time as well.
+///
+/// Time tells most of them apart. So only times are compared, beside each other, and each record is moved once.
+pub(crate) fn sort_by_time<R>(
+    records: &mut [R],
+    time: impl Fn(&R) -> Timestamp,
+    order: impl Fn(&R, &R) -> std::cmp::Ordering,
+) {
+    if !records.is_sorted_by_key(&time) {
+        records.sort_by_cached_key(&time);
+    }
+    for together in records.chunk_by_mut(|a, b| time(a) == time(b)) {
+        together.sort_unstable_by(&order);
     }
 }
 
@@ -82,7 +97,9 @@ fn merge_all<R: Keyed>(rows: &mut Vec<R>, others: &[R]) {
 }
 
 fn join_all<R: Keyed>(rows: &mut Vec<R>) {
-    rows.sort_by_key(Keyed::key);
+    if !rows.is_sorted_by_key(Keyed::key) {
+        rows.sort_by_cached_key(Keyed::key);
+    }
     rows.dedup_by(|later, earlier| {
         let same = later.key() == earlier.key();
         if same {
@@ -93,10 +110,10 @@ fn join_all<R: Keyed>(rows: &mut Vec<R>) {
 }
 
 impl Keyed for HostTick {
-    type Key = crate::address::Address;
+    type Key = u128;
 
     fn key(&self) -> Self::Key {
-        self.address
+        self.address.as_u128()
     }
 
     fn join(&mut self, other: &Self) {
@@ -227,10 +244,10 @@ impl Keyed for OriginTick {
 }
 
 impl Keyed for Candidate {
-    type Key = crate::address::Address;
+    type Key = u128;
 
     fn key(&self) -> Self::Key {
-        self.address
+        self.address.as_u128()
     }
 
     fn join(&mut self, other: &Self) {

@@ -26,6 +26,7 @@ pub mod sketch;
 pub mod stray;
 
 pub use crate::flow::{AGES, EndReason, Outcome, Volume};
+pub(crate) use merge::sort_by_time;
 pub use probe::{Knock, Probe, ProbeOutcome};
 pub use shard::{Memory, Routed, Shard, ShardSettings};
 pub use stray::{Distinct, Stray, StrayKind};
