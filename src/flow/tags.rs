@@ -9,22 +9,32 @@ pub(crate) const LANES: usize = 4;
 const ONES: u64 = 0x0001_0001_0001_0001;
 const LOW_BITS: u64 = 0x7fff_7fff_7fff_7fff;
 
-/// Some lanes of a row.
+/// Some lanes of a row, a bit each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Lanes<const WORDS: usize>([u64; WORDS]);
+pub(crate) struct Lanes(u32);
 
 /// Returns the lanes that hold `tag`.
-pub(crate) fn matches<const WORDS: usize>(row: &[u64; WORDS], tag: u16) -> Lanes<WORDS> {
+#[inline]
+pub(crate) fn matches<const WORDS: usize>(row: &[u64; WORDS], tag: u16) -> Lanes {
+    const { assert!(WORDS * LANES <= u32::BITS as usize) };
     let wanted = ONES * u64::from(tag);
-    Lanes(row.map(|word| {
+    Lanes(row.iter().rev().fold(0, |lanes, word| {
         // A lane differs if any of its low bits is set (the sum carries into the high one) or its high one is.
         let differs = word ^ wanted;
-        !(((differs & LOW_BITS) + LOW_BITS) | differs) & !LOW_BITS
+        lanes << LANES | gather(!(((differs & LOW_BITS) + LOW_BITS) | differs) & !LOW_BITS)
     }))
 }
 
+/// Moves the high bits of four lanes together: each factor takes one of them to its place, and nothing meets there.
+#[inline]
+const fn gather(high_bits: u64) -> u32 {
+    const TOGETHER: u64 = 1 << 33 | 1 << 18 | 1 << 3 | 1 << 48;
+    (((high_bits >> 15).wrapping_mul(TOGETHER) >> 48) & 0xf) as u32
+}
+
 /// Returns the free lanes.
-pub(crate) fn free<const WORDS: usize>(row: &[u64; WORDS]) -> Lanes<WORDS> {
+#[inline]
+pub(crate) fn free<const WORDS: usize>(row: &[u64; WORDS]) -> Lanes {
     matches(row, 0)
 }
 
@@ -39,26 +49,28 @@ pub(crate) fn set<const WORDS: usize>(row: &mut [u64; WORDS], lane: usize, tag: 
     *word = *word & !(0xffff << shift) | u64::from(tag) << shift;
 }
 
-impl<const WORDS: usize> Lanes<WORDS> {
+impl Lanes {
     /// Returns how many there are.
-    pub(crate) fn len(&self) -> u32 {
-        self.0.iter().map(|word| word.count_ones()).sum()
+    #[inline]
+    pub(crate) fn len(self) -> u32 {
+        self.0.count_ones()
     }
 
     /// Returns the first one.
+    #[inline]
     pub(crate) fn first(mut self) -> Option<usize> {
         self.next()
     }
 }
 
-impl<const WORDS: usize> Iterator for Lanes<WORDS> {
+impl Iterator for Lanes {
     type Item = usize;
 
+    #[inline]
     fn next(&mut self) -> Option<usize> {
-        let (at, word) = self.0.iter_mut().enumerate().find(|(_, word)| **word != 0)?;
-        let lane = at * LANES + word.trailing_zeros() as usize / 16;
-        *word &= *word - 1;
-        Some(lane)
+        let lane = self.0.trailing_zeros();
+        self.0 &= self.0.checked_sub(1)?;
+        Some(lane as usize)
     }
 }
 
