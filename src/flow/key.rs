@@ -64,6 +64,15 @@ pub(crate) fn is_echo_reply(packet: &Packet) -> bool {
 }
 
 impl FlowKey {
+    /// The key of no packet: its smaller end is the larger one.
+    pub(crate) const NOBODY: Self = Self {
+        low: Address::from_u128(u128::MAX),
+        high: Address::from_u128(0),
+        low_port: 0,
+        high_port: 0,
+        protocol: Protocol(0),
+    };
+
     /// Returns the key and the sender's side; `None` for later fragments, which have no ports and get none guessed.
     #[must_use]
     pub fn of(packet: &Packet) -> Option<(Self, Side)> {

@@ -78,14 +78,7 @@ impl FlowTable {
     }
 
     fn pretouch(&mut self) {
-        let nobody = FlowKey {
-            low: Default::default(),
-            high: Default::default(),
-            low_port: 0,
-            high_port: 0,
-            protocol: Default::default(),
-        };
-        let blank = Flow::new(nobody, 0, &Default::default(), Timestamp::ZERO, crate::flow::key::Side::Low);
+        let blank = Flow::new(FlowKey::NOBODY, 0, &Default::default(), Timestamp::ZERO, crate::flow::key::Side::Low);
         self.flows.resize(self.flows.capacity(), blank);
         self.due.resize(self.due.capacity(), FREE);
         self.flows.clear();
@@ -115,17 +108,24 @@ impl FlowTable {
         self.buckets[self.bucket(hash)].tags[0]
     }
 
-    /// Reads the flow that a look-up finds first, if it seems to find one.
-    pub(crate) fn touch_flow(&self, hash: u32) -> Option<u64> {
+    /// Returns where a look-up begins, if its bucket seems to hold the flow.
+    pub(crate) fn guess(&self, hash: u32) -> Option<FlowId> {
         let bucket = &self.buckets[self.bucket(hash)];
         let lane = tags::matches(&bucket.tags, tag(hash)).first()?;
-        Some(self.flows[bucket.places[lane] as usize].touch())
+        Some(FlowId(bucket.places[lane]))
     }
 
+    /// Tells whether this flow is in this place, whatever became of the one that was there when it was guessed.
+    #[inline]
+    pub(crate) fn holds(&self, id: FlowId, key: &FlowKey) -> bool {
+        self.flows[id.0 as usize].key == *key
+    }
+
+    #[inline]
     fn find_in(&self, bucket: usize, hash: u32, key: &FlowKey) -> Option<FlowId> {
         let bucket = &self.buckets[bucket];
-        let mut places = tags::matches(&bucket.tags, tag(hash)).map(|lane| bucket.places[lane]);
-        places.find(|place| self.flows[*place as usize].key == *key).map(FlowId)
+        let mut places = tags::matches(&bucket.tags, tag(hash)).map(|lane| FlowId(bucket.places[lane]));
+        places.find(|id| self.holds(*id, key))
     }
 
     pub(crate) fn get(&self, id: FlowId) -> &Flow {
@@ -228,7 +228,7 @@ impl FlowTable {
         tags::set(&mut self.buckets[bucket].tags, lane, 0);
         let home = self.bucket(flow.hash);
         self.buckets[home].away -= u32::from(home != bucket);
-        self.flows[place as usize].hash = self.free;
+        (self.flows[place as usize].key, self.flows[place as usize].hash) = (FlowKey::NOBODY, self.free);
         self.due[place as usize] = FREE;
         self.free = place;
         self.live -= 1;
@@ -258,4 +258,36 @@ fn tag(hash: u32) -> u16 {
 
 fn low16(tick: Tick) -> u16 {
     (tick.number() & 0xffff) as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+    use crate::flow::key::Side;
+    use crate::flow::pending::Talk;
+    use crate::packet::Protocol;
+
+    fn flow(port: u16, hash: u32) -> Flow {
+        let (low, high) = (Address::v4([192, 0, 2, 1]), Address::v4([192, 0, 2, 9]));
+        let key = FlowKey { low, high, low_port: port, high_port: 443, protocol: Protocol::TCP };
+        Flow::new(key, hash, &Talk::default(), Timestamp::ZERO, Side::Low)
+    }
+
+    #[test]
+    fn a_guess_holds_as_long_as_its_flow_is_there_and_for_no_other() {
+        let mut table = FlowTable::new(512, false);
+        let hash = 0x1234_0001;
+        let (first, second) = (flow(1, hash), flow(2, hash));
+        assert_eq!(table.guess(hash), None);
+        let Admission::Free(id) = table.admit(first, Timestamp::ZERO) else { panic!("there is room") };
+        assert_eq!(table.guess(hash), Some(id));
+        assert!(table.holds(id, &first.key) && !table.holds(id, &second.key));
+        table.remove(id);
+        assert!(!table.holds(id, &first.key), "what is left of a flow is none");
+        let Admission::Free(again) = table.admit(second, Timestamp::ZERO) else { panic!("there is room") };
+        assert_eq!(again, id, "its place is used again");
+        assert!(table.holds(id, &second.key) && !table.holds(id, &first.key));
+        assert_eq!(table.find(hash, &second.key), Some(id));
+    }
 }

@@ -73,6 +73,8 @@ struct Sought {
     key: FlowKey,
     side: Side,
     hash: u64,
+    /// Where its flow probably is.
+    guess: Option<FlowId>,
 }
 
 impl Sought {
@@ -80,7 +82,7 @@ impl Sought {
     #[inline]
     fn of(packet: &Packet, pair_hash: u64) -> Option<Self> {
         let (key, side) = FlowKey::of(packet)?;
-        Some(Self { key, side, hash: key.hash(pair_hash) })
+        Some(Self { key, side, hash: key.hash(pair_hash), guess: None })
     }
 }
 
@@ -183,7 +185,7 @@ impl Partition {
                 let Routed { hash, packet } = &packets[usize::from(*number)];
                 *sought = Sought::of(packet, *hash);
             }
-            self.look_ahead(&sought[..numbers.len()]);
+            self.look_ahead(&mut sought[..numbers.len()]);
             for (sought, number) in sought.iter().zip(numbers) {
                 let Routed { hash, packet } = &packets[usize::from(*number)];
                 self.take(cx, packet, *hash, *sought);
@@ -191,21 +193,25 @@ impl Partition {
         }
     }
 
-    /// Reads what the look-ups of some packets will read, and forgets it. No read waits for another, so that they are all
-    /// under way at once.
-    fn look_ahead(&self, sought: &[Option<Sought>]) {
-        let all = || sought.iter().flatten();
-        let mut seen = all().fold(0, |seen, sought| seen ^ self.table.touch(short(sought.hash)));
-        for sought in all() {
-            seen ^= self.table.touch_flow(short(sought.hash)).unwrap_or_else(|| self.pending.touch(sought.hash));
+    /// Reads what the look-ups of some packets will read, and keeps of it where their flows probably are. No read waits for
+    /// another, so that they are all under way at once.
+    fn look_ahead(&self, sought: &mut [Option<Sought>]) {
+        let mut seen = sought.iter().flatten().fold(0, |seen, sought| seen ^ self.table.touch(short(sought.hash)));
+        for sought in sought.iter_mut().flatten() {
+            sought.guess = self.table.guess(short(sought.hash));
+            seen ^= match sought.guess {
+                Some(id) => self.table.get(id).touch(),
+                None => self.pending.touch(sought.hash),
+            };
         }
         std::hint::black_box(seen);
     }
 
     fn take(&mut self, cx: &mut Context<'_>, packet: &Packet, pair_hash: u64, sought: Option<Sought>) {
-        let Some(Sought { key, side, hash }) = sought else { return self.take_fragment(cx, packet) };
+        let Some(Sought { key, side, hash, guess }) = sought else { return self.take_fragment(cx, packet) };
         let segment = Segment { packet, key, side, hash, pair_hash, source: 0, place: None };
-        match self.table.find(short(hash), &key) {
+        let guessed = guess.filter(|id| self.table.holds(*id, &key));
+        match guessed.or_else(|| self.table.find(short(hash), &key)) {
             Some(id) if !self.is_reborn(id, &segment) => self.in_flow(cx, id, segment),
             Some(id) => {
                 self.end(cx, id, EndReason::EndOfFlow);
