@@ -118,8 +118,6 @@ const RIPE_AGE: Duration = Duration::from_secs(5);
 const PROGRESS_BITS: u32 = 22;
 const EMPTY_GRACE: Duration = Duration::from_secs(3);
 const PROTECTED_IDLE: Duration = Duration::from_secs(60);
-/// Bytes are kept in 40 bits: a terabyte between two reports.
-const MOST_BYTES: u64 = (1 << 40) - 1;
 
 impl Flow {
     /// Makes the entry of a flow that began with `talk`; the packet that earned it is not counted yet.
@@ -149,8 +147,8 @@ impl Flow {
 
     fn take_over(&mut self, talk: &Talk) {
         let (first, other) = (talk.first_side(), talk.first_side().other());
-        self.add(first, u32::from(talk.packets), u64::from(talk.bytes));
-        self.add(other, u32::from(talk.reply_packets), u64::from(talk.reply_bytes));
+        self.add(first, u32::from(talk.packets), talk.bytes);
+        self.add(other, u32::from(talk.reply_packets), u32::from(talk.reply_bytes));
         if talk.has(Talk::FIRST_PAYLOAD) {
             self.state |= State::of(State::PAYLOAD, first);
         }
@@ -165,27 +163,41 @@ impl Flow {
         }
     }
 
-    fn add(&mut self, side: Side, packets: u32, bytes: u64) {
+    fn add(&mut self, side: Side, packets: u32, bytes: u32) {
         let at = side.index();
         self.packets[at] = self.packets[at].saturating_add(packets);
-        let bytes = self.bytes(side).saturating_add(bytes).min(MOST_BYTES);
-        self.bytes_low[at] = (bytes & 0xffff_ffff) as u32;
-        self.bytes_high[at] = (bytes >> 32 & 0xff) as u8;
+        let (low, carried) = self.bytes_low[at].overflowing_add(bytes);
+        self.bytes_low[at] = low;
+        if carried {
+            self.carry(at);
+        }
+    }
+
+    /// Takes what the low halves of the bytes cannot hold; a terabyte is the most there can be.
+    #[cold]
+    fn carry(&mut self, at: usize) {
+        match self.bytes_high[at].checked_add(1) {
+            Some(high) => self.bytes_high[at] = high,
+            None => self.bytes_low[at] = u32::MAX,
+        }
     }
 
     fn bytes(&self, side: Side) -> u64 {
         u64::from(self.bytes_low[side.index()]) | u64::from(self.bytes_high[side.index()]) << 32
     }
 
-    /// Counts a packet sent by `side`.
-    pub(crate) fn count(&mut self, packet: &Packet, side: Side) {
+    /// Counts a packet sent by `side`; returns how many microseconds after the flow's start it came.
+    #[inline]
+    pub(crate) fn count(&mut self, packet: &Packet, side: Side) -> u32 {
         if self.packets == [0; 2] && packet.timestamp > self.start {
             // The first packet after a report opens the next record.
             self.start = packet.timestamp;
         }
-        self.last_us = self.last_us.max(micros_since(self.start, packet.timestamp));
-        self.add(side, 1, u64::from(packet.wire_len));
+        let age_us = self.age_us(packet.timestamp);
+        self.last_us = self.last_us.max(age_us);
+        self.add(side, 1, packet.wire_len);
         self.controls[side.index()].0 |= packet.flags.0;
+        age_us
     }
 
     /// Reads something of each cache line of the entry.
@@ -248,13 +260,15 @@ impl Flow {
     }
 
     /// Tells which way a packet from `side` crosses the border.
+    #[inline]
     pub(crate) fn direction(&self, side: Side) -> Direction {
         let site = SiteId(u16::from(self.site));
-        match self.protected() {
-            Some(protected) if protected == side => Direction::Outbound(site),
-            Some(_) => Direction::Inbound(site),
-            None if self.has(State::PROTECTED) => Direction::Internal,
-            None => Direction::Transit,
+        let is_protected = |side| self.has(State::of(State::PROTECTED, side));
+        match (is_protected(side), is_protected(side.other())) {
+            (true, false) => Direction::Outbound(site),
+            (false, true) => Direction::Inbound(site),
+            (true, true) => Direction::Internal,
+            (false, false) => Direction::Transit,
         }
     }
 

@@ -117,6 +117,7 @@ pub(crate) fn proves(flow: &Flow, packet: &Packet, side: Side) -> bool {
 const RESET_WINDOW: u32 = 1 << 20;
 
 /// Follows FIN, RST and sequence numbers; tells whether the connection is over with this segment.
+#[inline(always)]
 pub(crate) fn follow(flow: &mut Flow, packet: &Packet, side: Side) -> bool {
     let (mine, theirs) = (flow.sequence_end[side.index()], flow.sequence_end[side.other().index()]);
     if flow.has(State::CLOSED) {

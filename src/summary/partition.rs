@@ -98,6 +98,19 @@ struct Segment<'a> {
     source: u64,
     /// The place of the protected host, if it has one.
     place: Option<u8>,
+    /// Time since the flow began, and since the packet before, in microseconds; of packets of a flow.
+    age_us: u32,
+    idle_us: u32,
+    /// It brings nothing beyond what its sender sent before; of data of a flow.
+    repeats: bool,
+}
+
+impl<'a> Segment<'a> {
+    fn new(packet: &'a Packet, pair_hash: u64, sought: &Sought) -> Self {
+        let Sought { key, side, hash, .. } = *sought;
+        let (age_us, idle_us, repeats) = (0, 0, false);
+        Self { packet, key, side, hash, pair_hash, source: 0, place: None, age_us, idle_us, repeats }
+    }
 }
 
 impl Segment<'_> {
@@ -208,10 +221,10 @@ impl Partition {
     }
 
     fn take(&mut self, cx: &mut Context<'_>, packet: &Packet, pair_hash: u64, sought: Option<Sought>) {
-        let Some(Sought { key, side, hash, guess }) = sought else { return self.take_fragment(cx, packet) };
-        let segment = Segment { packet, key, side, hash, pair_hash, source: 0, place: None };
-        let guessed = guess.filter(|id| self.table.holds(*id, &key));
-        match guessed.or_else(|| self.table.find(short(hash), &key)) {
+        let Some(sought) = sought else { return self.take_fragment(cx, packet) };
+        let segment = Segment::new(packet, pair_hash, &sought);
+        let guessed = sought.guess.filter(|id| self.table.holds(*id, &sought.key));
+        match guessed.or_else(|| self.table.find(short(sought.hash), &sought.key)) {
             Some(id) if !self.is_reborn(id, &segment) => self.in_flow(cx, id, segment),
             Some(id) => {
                 self.end(cx, id, EndReason::EndOfFlow);

@@ -184,6 +184,7 @@ impl Places {
     }
 
     /// Returns the place of a host, giving it one if it may have one; `hint` is where it was last.
+    #[inline]
     pub(crate) fn place(&mut self, address: Address, sends: bool, hint: u8, hosts: &mut HostBook) -> Option<u8> {
         let at = self.known(address, hint).or_else(|| self.take(address, sends, hosts))?;
         let place = &mut self.places[usize::from(at)];
@@ -230,6 +231,7 @@ impl Places {
     }
 
     /// Returns the place a host has, without giving it one; `hint` is where it was last.
+    #[inline]
     pub(crate) fn known(&self, address: Address, hint: u8) -> Option<u8> {
         let known = self.places.get(usize::from(hint)).is_some_and(|place| place.used && place.address == address);
         if known { Some(hint) } else { self.find(address) }

@@ -15,28 +15,6 @@ impl Partition {
         self.places.get_mut(at).connections += 1;
     }
 
-    /// Follows an open TCP connection by one segment that came after `idle_us` of silence.
-    pub(super) fn watch_connection(&mut self, cx: &mut Context<'_>, id: FlowId, segment: &Segment<'_>, idle_us: u32) {
-        let (packet, flow) = (segment.packet, self.table.get_mut(id));
-        let asks = segment.side == flow.originator();
-        let repeated = flow.sequence_end[segment.side.index()] == packet.sequence_end();
-        let (mut begins, mut ends) = (0, 0);
-        if segment.is_data() && !repeated {
-            if !asks {
-                flow.hear_server();
-                ends |= State::WAITING;
-            } else if flow.hear_client(packet.payload_len, idle_us) {
-                begins |= State::WAITING;
-            }
-        }
-        if asks && packet.flags.0 & (TcpFlags::SYN | TcpFlags::RST) == 0 {
-            let closed = packet.window == 0 && flow.has(State::of(State::PAYLOAD, segment.side.other()));
-            begins |= if closed { State::BLOCKED } else { 0 };
-            ends |= if packet.window > 0 { State::BLOCKED } else { 0 };
-        }
-        self.turn_connection(cx, id, (begins, ends), segment.now());
-    }
-
     /// Judges an open connection that has come to an age of five or ten seconds.
     pub(super) fn age_connection(
         &mut self,
@@ -80,13 +58,25 @@ impl Partition {
         }
     }
 
-    /// Sets and clears [`State::WAITING`] and [`State::BLOCKED`], counts what changed and tells what began.
-    fn turn_connection(&mut self, cx: &mut Context<'_>, id: FlowId, (begins, ends): (u32, u32), now: Timestamp) {
-        let flow = self.table.get_mut(id);
-        let (begins, ends) = (begins & !flow.state, ends & flow.state);
-        if begins | ends == 0 {
-            return;
+    /// Sets and clears [`State::WAITING`] and [`State::BLOCKED`], where that changes something.
+    #[inline(always)]
+    pub(super) fn turn_connection(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: FlowId,
+        (begins, ends): (u32, u32),
+        now: Timestamp,
+    ) {
+        let state = self.table.get(id).state;
+        let (begins, ends) = (begins & !state, ends & state);
+        if begins | ends != 0 {
+            self.count_turn(cx, id, (begins, ends), now);
         }
+    }
+
+    /// Sets and clears what changes, counts it and tells what began.
+    fn count_turn(&mut self, cx: &mut Context<'_>, id: FlowId, (begins, ends): (u32, u32), now: Timestamp) {
+        let flow = self.table.get_mut(id);
         flow.state = flow.state & !ends | begins;
         let flow = *flow;
         let count = |bits: u32, bit: u32| u32::from(bits & bit != 0);
@@ -119,6 +109,28 @@ impl Partition {
     pub(super) fn responder_place(&self, flow: &Flow) -> Option<u8> {
         self.places.known(flow.key.address(flow.originator().other()), flow.place)
     }
+}
+
+/// Follows an open TCP connection by one segment: which of [`State::WAITING`] and [`State::BLOCKED`] begin and end with it.
+#[inline]
+pub(super) fn turns(flow: &mut Flow, segment: &Segment<'_>) -> (u32, u32) {
+    let (packet, asks) = (segment.packet, segment.side == flow.originator());
+    let repeated = flow.sequence_end[segment.side.index()] == packet.sequence_end();
+    let (mut begins, mut ends) = (0, 0);
+    if segment.is_data() && !repeated {
+        if !asks {
+            flow.hear_server();
+            ends |= State::WAITING;
+        } else if flow.hear_client(packet.payload_len, segment.idle_us) {
+            begins |= State::WAITING;
+        }
+    }
+    if asks && packet.flags.0 & (TcpFlags::SYN | TcpFlags::RST) == 0 {
+        let closed = packet.window == 0 && flow.has(State::of(State::PAYLOAD, segment.side.other()));
+        begins |= if closed { State::BLOCKED } else { 0 };
+        ends |= if packet.window > 0 { State::BLOCKED } else { 0 };
+    }
+    (begins, ends)
 }
 
 fn ripen(counts: &mut ConnectionTick, flow: &Flow) {

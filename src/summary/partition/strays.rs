@@ -12,6 +12,7 @@ use crate::summary::stray::StrayKind;
 
 impl Partition {
     /// Counts what floods may be made of even in a conversation: fragments and echo requests.
+    #[inline(always)]
     pub(super) fn count_always(
         &mut self,
         cx: &mut Context<'_>,
@@ -20,10 +21,10 @@ impl Partition {
         place: Option<u8>,
     ) {
         if packet.marks.any(Marks::FRAGMENT) {
-            self.count_stray(cx, packet, direction, place, StrayKind::Fragment, source_of(cx, packet));
+            self.count_stray(cx, packet, direction, place, StrayKind::Fragment, None);
         }
         if packet.is_icmp() && is_echo_request(packet) {
-            self.count_stray(cx, packet, direction, place, StrayKind::EchoRequest, source_of(cx, packet));
+            self.count_stray(cx, packet, direction, place, StrayKind::EchoRequest, None);
         }
     }
 
@@ -52,10 +53,12 @@ impl Partition {
         }
         let asked = || self.asked.contains(segment.pair_hash, side.other());
         if let Some(kind) = StrayKind::of(packet, asked) {
-            self.count_stray(cx, packet, direction, segment.place, kind, segment.source);
+            self.count_stray(cx, packet, direction, segment.place, kind, Some(segment.source));
         }
     }
 
+    /// Counts a stray; the hash of its source is computed unless known.
+    #[inline(never)]
     fn count_stray(
         &mut self,
         cx: &mut Context<'_>,
@@ -63,8 +66,9 @@ impl Partition {
         direction: Direction,
         place: Option<u8>,
         kind: StrayKind,
-        source: u64,
+        source: Option<u64>,
     ) {
+        let source = source.unwrap_or_else(|| source_of(cx, packet));
         let Direction::Inbound(site) = direction else {
             if cx.policy.is_learning()
                 && direction != Direction::Internal

@@ -1,5 +1,6 @@
 //! Packets without a flow: one-way talk, handshakes under way, and what earns an entry.
 
+use super::established::is_repeat;
 use super::{Context, Partition, Segment, count_source, report, short, source_of};
 use crate::flow::cohort::{CLOSE_US, Event, Handshake, Opening, Syn, Tuple};
 use crate::flow::entry::{Flow, State};
@@ -194,10 +195,13 @@ impl Partition {
         if let Some(at) = segment.place.filter(|_| packet.is_tcp() && !talk.has(Talk::TWO_SIDED)) {
             self.host(cx, at).two_sided += 1;
         }
-        self.table.get_mut(id).count(packet, side);
+        let flow = self.table.get_mut(id);
+        let age_us = flow.count(packet, side);
+        let repeats = packet.is_tcp() && segment.is_data() && is_repeat(flow, segment);
+        let (flow, segment) = (*flow, &Segment { age_us, repeats, ..*segment });
         if packet.is_tcp() {
             cx.counts.data_segments += u64::from(segment.is_data());
-            self.follow(cx, id, segment, finished, 0);
+            self.follow(cx, id, segment, finished);
         } else {
             if let Some(at) = self.server_place(&flow, segment).filter(|_| flow.has(State::QUIC)) {
                 self.host(cx, at).quic.answered += 1;
