@@ -34,10 +34,11 @@ impl Generation {
     }
 
     fn holds(&self, hash: u64) -> bool {
-        (0..PROBES).all(|probe| {
-            let (word, bit) = place(hash, probe, self.words.len());
-            self.words[word] & bit != 0
-        })
+        self.entries > 0
+            && (0..PROBES).all(|probe| {
+                let (word, bit) = place(hash, probe, self.words.len());
+                self.words[word] & bit != 0
+            })
     }
 }
 

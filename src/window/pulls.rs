@@ -97,12 +97,14 @@ impl Pulled {
     fn roll(&mut self, now: Tick) {
         let slot = now.number() / SLOT;
         let passed = usize::try_from(slot.saturating_sub(self.slot)).unwrap_or(SLOTS).min(SLOTS);
-        self.bytes.rotate_right(passed);
-        self.bytes[..passed].fill(0);
-        self.packets.rotate_right(passed);
-        self.packets[..passed].fill(0);
-        self.answers.rotate_right(passed);
-        self.answers[..passed].fill(0);
+        if passed > 0 {
+            self.bytes.rotate_right(passed);
+            self.bytes[..passed].fill(0);
+            self.packets.rotate_right(passed);
+            self.packets[..passed].fill(0);
+            self.answers.rotate_right(passed);
+            self.answers[..passed].fill(0);
+        }
         if slot / SLOTS as u64 != self.slot / SLOTS as u64 {
             self.classes.iter_mut().for_each(|count| *count /= 2);
         }
