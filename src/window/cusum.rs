@@ -19,6 +19,24 @@ pub const STEP_CAP_CORROBORATED: f64 = 8.0;
 /// Evidence is not piled up beyond this, so that the end of an event is seen: twice the usual alert line.
 const CEILING: f64 = 45.0;
 
+/// What a failure and its absence say for each alternative to a share, in nats. The envelope changes once in ten seconds.
+#[derive(Clone, Debug, Default)]
+pub struct Odds {
+    p_hi: f64,
+    nats: [[f64; 2]; 3],
+}
+
+impl Odds {
+    fn at(&mut self, p_hi: f64) -> [[f64; 2]; 3] {
+        let p_hi = p_hi.clamp(1e-4, 0.99);
+        if self.p_hi != p_hi {
+            let alternatives = [p_hi + 0.05, p_hi + 0.15, (p_hi + 0.3).max(0.5)].map(|p| p.min(0.995).max(p_hi));
+            *self = Self { p_hi, nats: alternatives.map(|p| [(p / p_hi).ln(), ((1.0 - p) / (1.0 - p_hi)).ln()]) };
+        }
+        self.nats
+    }
+}
+
 /// Three likelihood-ratio CUSUMs and the ticks at which each last stood at zero.
 #[derive(Clone, Debug, Default)]
 pub struct Bank {
@@ -57,15 +75,24 @@ impl Bank {
 
     /// Takes `x` failures of `n`, whose share is at most `p_hi` by the baseline; `n` is capped at 200 by scaling both.
     pub fn observe_share(&mut self, tick: Tick, x: f64, n: f64, p_hi: f64, cap: f64) {
+        self.observe_share_by(tick, x, n, &mut Odds::default(), p_hi, cap);
+    }
+
+    /// The same with logarithms that are kept from one tick to the next.
+    pub fn observe_share_by(&mut self, tick: Tick, x: f64, n: f64, odds: &mut Odds, p_hi: f64, cap: f64) {
         const MOST: f64 = 200.0;
         if n <= 0.0 {
             return;
         }
+        if x <= 0.0 && self.is_at_rest() {
+            // Nothing failed: each alternative is less likely than before, and was not likely.
+            self.rest(tick);
+            return;
+        }
         let scale = (MOST / n).min(1.0);
         let (x, n) = ((x * scale).clamp(0.0, n * scale), n * scale);
-        let p_hi = p_hi.clamp(1e-4, 0.99);
-        let alternatives = [p_hi + 0.05, p_hi + 0.15, (p_hi + 0.3).max(0.5)].map(|p| p.min(0.995).max(p_hi));
-        self.step(tick, alternatives.map(|p| x * (p / p_hi).ln() + (n - x) * ((1.0 - p) / (1.0 - p_hi)).ln()), cap);
+        let ratios = odds.at(p_hi).map(|[fails, holds]| x * fails + (n - x) * holds);
+        self.step(tick, ratios, cap);
     }
 
     /// Returns the evidence in nats: the logarithm of the mean likelihood ratio of the bank.
@@ -158,6 +185,21 @@ mod tests {
             rested.rest(Tick::new(7));
             assert_eq!(format!("{counted:?}"), format!("{rested:?}"));
             assert!(rested.is_at_rest() && rested.nats() == 0.0);
+        }
+    }
+
+    #[test]
+    fn shares_are_tested_the_same_with_odds_that_were_kept() {
+        let (mut random, mut odds) = (Random(17), Odds::default());
+        let (mut kept, mut anew) = (Bank::default(), Bank::default());
+        for n in 0..10_000 {
+            let (tick, usual) = (Tick::new(n), [0.0, 0.05, 0.3, 1.0][(n / 40 % 4) as usize]);
+            let failed = if n % 400 < 200 { 0.0 } else { random.binomial(40, 0.1) };
+            kept.observe_share_by(tick, failed, 40.0, &mut odds, usual, STEP_CAP);
+            // What an alternative says of a tick without a failure is never good for it.
+            let ratios = Odds::default().at(usual).map(|[fails, holds]| failed * fails + (40.0 - failed) * holds);
+            anew.step(tick, ratios, STEP_CAP);
+            assert_eq!(format!("{kept:?}"), format!("{anew:?}"));
         }
     }
 

@@ -83,7 +83,7 @@ pub struct CountrySurge {
 }
 
 impl Foreign {
-    /// Takes one tick's verified connections by country (weighted), of which a fraction `raw` was really counted. `is_home`
+    /// Takes one tick's verified connections by country (weighted, in the order of countries), of which a fraction `raw` was really counted. `is_home`
     /// tells domestic countries; unknown space is neither.
     pub fn observe(
         &mut self,
@@ -101,8 +101,11 @@ impl Foreign {
             far += if is_far { u64::from(*count) } else { 0 };
             self.place(*country, is_home);
         }
+        // Both lists are in order.
+        let mut came = verified_from.iter().peekable();
         for (country, window) in &mut self.countries {
-            let count = verified_from.iter().find(|(other, _)| other == country).map_or(0, |(_, count)| *count);
+            while came.next_if(|(other, _)| other < country).is_some() {}
+            let count = came.next_if(|(other, _)| other == country).map_or(0, |(_, count)| *count);
             window.rate.observe(tick, u64::from(count), raw, COUNTRY_FLOOR, cap);
         }
         self.count_part(tick, raw);
@@ -137,20 +140,24 @@ impl Foreign {
     }
 
     fn place(&mut self, country: Country, is_home: bool) {
+        if let Ok(place) = self.find(country) {
+            self.countries[place].1.is_home = is_home;
+            return;
+        }
         let most = if self.home.sum() + self.abroad.rate.sum() >= BUSY { ALL_COUNTRIES } else { MOST_COUNTRIES };
-        if self.countries.len() >= most && self.countries.iter().all(|(known, _)| *known != country) {
+        if self.countries.len() >= most {
             self.give_up_the_idlest();
         }
-        match self.countries.binary_search_by_key(&country, |(country, _)| *country) {
-            Ok(place) => self.countries[place].1.is_home = is_home,
-            Err(place) if self.countries.len() < most => {
-                // A country never seen has a history of zeros, as long as that of the others.
-                let mut window = CountryWindow { is_home, ..CountryWindow::default() };
-                (0..self.samples.min(40)).for_each(|_| window.learn_silence());
-                self.countries.insert(place, (country, window));
-            }
-            Err(_) => {}
+        if let (Err(place), true) = (self.find(country), self.countries.len() < most) {
+            // A country never seen has a history of zeros, as long as that of the others.
+            let mut window = CountryWindow { is_home, ..CountryWindow::default() };
+            (0..self.samples.min(40)).for_each(|_| window.learn_silence());
+            self.countries.insert(place, (country, window));
         }
+    }
+
+    fn find(&self, country: Country) -> Result<usize, usize> {
+        self.countries.binary_search_by_key(&country, |(country, _)| *country)
     }
 
     /// Frees the place of the country that is usually least and is silent now, so that a stray visitor does not keep it.

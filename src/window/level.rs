@@ -139,6 +139,32 @@ pub struct Level {
     season: Option<Box<Seasonal>>,
     /// Samples of the thaw's step under way.
     aside: Vec<f32>,
+    heights: Heights,
+}
+
+/// What follows from the logarithms: asked for in every tick, changed once in ten seconds.
+#[derive(Clone, Copy, Debug)]
+struct Heights {
+    /// The logarithms: of what is usual, of how much more may come at a step on the quarter, and of both envelopes over that.
+    exponents: [f64; 4],
+    usual: f64,
+    above: f64,
+    wide: f64,
+    narrow: f64,
+}
+
+impl Heights {
+    fn of(exponents: [f64; 4]) -> Self {
+        let [usual, above, wide, narrow] = exponents.map(f64::exp);
+        let above = usual * above;
+        Self { exponents, usual, above, wide: above * wide, narrow: above * narrow }
+    }
+}
+
+impl Default for Heights {
+    fn default() -> Self {
+        Self::of([0.0; 4])
+    }
 }
 
 impl Level {
@@ -161,6 +187,7 @@ impl Level {
         if let Some(season) = &mut self.season {
             season.learn(y, gain);
         }
+        self.settle();
     }
 
     /// Moves to a moment of the week; `donor` is what a sibling's profile says of it. The profile begins with this, once an
@@ -172,11 +199,27 @@ impl Level {
         let usual = self.log_usual();
         let season = self.season.get_or_insert_default();
         season.prepare(moment, |count| self.samples.newest(count), usual, self.seen >= DAY, donor);
+        self.settle();
     }
 
     /// Sets what was configured.
-    pub const fn set_terms(&mut self, terms: Terms) {
+    pub fn set_terms(&mut self, terms: Terms) {
         self.terms = terms;
+        self.settle();
+    }
+
+    /// Brings the heights up to date; called wherever something they follow from may have changed.
+    fn settle(&mut self) {
+        let more = match self.phase() {
+            Phase::Unarmed | Phase::Cold | Phase::Level => MORE_WHILE_COLD,
+            Phase::Young => MORE_WHILE_YOUNG,
+            Phase::Own => 0.0,
+        };
+        let (sigma, above) = (self.sigma(), self.season.as_ref().map_or(0.0, |season| season.above()));
+        let exponents = [self.log_usual(), above, (self.terms.width + more) * sigma, WIDTH * sigma];
+        if exponents != self.heights.exponents {
+            self.heights = Heights::of(exponents);
+        }
     }
 
     /// Returns what was configured.
@@ -213,6 +256,7 @@ impl Level {
         if let Some(season) = &mut self.season {
             season.shift(by);
         }
+        self.settle();
     }
 
     /// Returns how known the level is.
@@ -231,25 +275,21 @@ impl Level {
     /// Returns the usual rate a second, once armed.
     #[must_use]
     pub fn usual(&self) -> Option<f64> {
-        (self.seen >= ARMED_AFTER).then(|| self.log_usual().exp())
+        (self.seen >= ARMED_AFTER).then_some(self.heights.usual)
     }
 
     /// Returns the upper envelope a second, once armed: what is usual at most. `floor` is the smallest excess that
     /// matters, in events a second.
     #[must_use]
     pub fn envelope(&self, floor: f64) -> Option<f64> {
-        let phase = self.phase();
         // In the first hour what was configured holds as well.
-        let peak = Some(self.terms.peak).filter(|peak| *peak > 0.0 && phase <= Phase::Cold);
-        let Some(usual) = self.usual() else { return peak.map(|peak| (peak * self.terms.times).max(floor)) };
-        let more = match phase {
-            Phase::Unarmed | Phase::Cold | Phase::Level => MORE_WHILE_COLD,
-            Phase::Young => MORE_WHILE_YOUNG,
-            Phase::Own => 0.0,
-        };
-        let usual = usual * self.season.as_ref().map_or(0.0, |season| season.above()).exp();
-        let wide = usual * ((self.terms.width + more) * self.sigma()).exp();
-        let envelope = wide.max(1.3 * usual).max(usual + floor);
+        let has_peak = self.terms.peak > 0.0 && self.phase() <= Phase::Cold;
+        let peak = has_peak.then_some(self.terms.peak);
+        if self.usual().is_none() {
+            return peak.map(|peak| (peak * self.terms.times).max(floor));
+        }
+        let Heights { above, wide, .. } = self.heights;
+        let envelope = wide.max(1.3 * above).max(above + floor);
         Some(envelope.max(peak.unwrap_or(0.0)) * self.terms.times)
     }
 
@@ -262,8 +302,9 @@ impl Level {
     /// Returns the envelope as it is once an hour is known, also before: for what is said and never alarms.
     #[must_use]
     pub fn narrow_envelope(&self, floor: f64) -> Option<f64> {
-        let usual = self.usual()? * self.season.as_ref().map_or(0.0, |season| season.above()).exp();
-        Some((usual * (WIDTH * self.sigma()).exp()).max(1.3 * usual).max(usual + floor) * self.terms.times)
+        self.usual()?;
+        let Heights { above, narrow, .. } = self.heights;
+        Some(narrow.max(1.3 * above).max(above + floor) * self.terms.times)
     }
 
     /// Returns the spread of the logarithm.

@@ -5,7 +5,7 @@
 
 use crate::time::{TICKS_PER_SECOND, Tick};
 use crate::window::calendar::Moment;
-use crate::window::cusum::Bank;
+use crate::window::cusum::{Bank, Odds};
 use crate::window::freeze::Lesson;
 use crate::window::level::{Level, Phase, ShareLevel, Terms};
 use crate::window::profile::Season;
@@ -177,6 +177,7 @@ impl RateSeries {
 pub struct ShareSeries {
     level: ShareLevel,
     bank: Bank,
+    odds: Odds,
     /// Part and whole since the last sample.
     part: f64,
     whole: f64,
@@ -192,7 +193,7 @@ impl ShareSeries {
         self.part += part;
         self.whole += whole;
         if let Some(envelope) = envelope {
-            self.bank.observe_share(tick, part * raw, whole * raw, envelope, cap);
+            self.bank.observe_share_by(tick, part * raw, whole * raw, &mut self.odds, envelope, cap);
         }
     }
 

@@ -67,14 +67,16 @@ impl Level {
             return None;
         }
         let seen = usize::try_from(memory.seen).ok()?.min(MOST_SEEN);
-        Some(Self {
+        let mut level = Self {
             samples: samples(&memory.samples, -MOST..=MOST)?,
             seen: if aged { seen.min(FORTNIGHT - DAY) } else { seen },
             level: memory.level,
             sigma: if seen == 0 { 0.0 } else { memory.sigma.max(SIGMA_FLOOR) },
             season: season.map(Box::new),
             ..Self::default()
-        })
+        };
+        level.settle();
+        Some(level)
     }
 }
 
