@@ -176,7 +176,9 @@ impl<D: Downstream> Intake<D> {
 
     /// Opens the ticks that have come due, closing the one before each.
     fn open_due(&mut self) {
-        while let Some(opening) = self.clock.next_tick(self.silence_bound()) {
+        while self.clock.is_due()
+            && let Some(opening) = self.clock.next_tick(self.silence_bound())
+        {
             self.turn(opening);
         }
     }

@@ -99,6 +99,16 @@ pub struct CaptureClock {
     stepped: bool,
     /// Ticks opened since the last one that held a frame.
     silent: u64,
+    /// The tick that is open, where time has come no further and is not shifted: a frame in it is placed at once.
+    under_way: Option<UnderWay>,
+}
+
+/// A tick and its first moments within and after.
+#[derive(Clone, Copy, Debug)]
+struct UnderWay {
+    tick: Tick,
+    start: Timestamp,
+    end: Timestamp,
 }
 
 impl CaptureClock {
@@ -107,6 +117,17 @@ impl CaptureClock {
     /// Every frame, decoded or not: the source follows the same rules, and its watermarks presume it.
     #[inline]
     pub fn place(&mut self, timestamp: Timestamp) -> Placement {
+        if let Some(UnderWay { tick, start, end }) = self.under_way
+            && (start..end).contains(&timestamp)
+            && self.base.observe_near(timestamp)
+        {
+            (self.occupied, self.silent) = (true, 0);
+            return Placement { tick, timestamp, late: false, step: None };
+        }
+        self.place_anywhere(timestamp)
+    }
+
+    fn place_anywhere(&mut self, timestamp: Timestamp) -> Placement {
         match self.base.observe(timestamp) {
             Verdict::Near => {
                 let own = timestamp.tick().plus(self.shift);
@@ -119,12 +140,17 @@ impl CaptureClock {
         }
     }
 
-    #[inline]
     fn occupy(&mut self, tick: Tick) {
-        self.reached = Some(tick);
+        self.reach(tick);
         self.occupied = true;
         if self.open == Some(tick) {
             self.silent = 0;
+        }
+    }
+
+    fn reach(&mut self, tick: Tick) {
+        if self.reached.replace(tick) != Some(tick) {
+            self.under_way = None;
         }
     }
 
@@ -164,9 +190,16 @@ impl CaptureClock {
         self.base.advance(watermark);
         let tick = watermark.tick().plus(self.shift);
         if self.reached.is_none_or(|reached| tick > reached) {
-            self.reached = Some(tick);
+            self.reach(tick);
             self.occupied = false;
         }
+    }
+
+    /// Tells whether time has come beyond the open tick, so that [`next_tick`](Self::next_tick) may have something to open.
+    #[inline]
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.open != self.reached
     }
 
     /// Returns the next tick to open, after the one under way is closed; none when time has come no further.
@@ -176,10 +209,7 @@ impl CaptureClock {
     /// [`SILENCE_TICKS`], less if the caller knows that no alert is open and no window cares.
     #[inline]
     pub fn next_tick(&mut self, silence_bound: u64) -> Option<Opening> {
-        if self.open == self.reached {
-            return None;
-        }
-        self.open_next(silence_bound)
+        if self.is_due() { self.open_next(silence_bound) } else { None }
     }
 
     fn open_next(&mut self, silence_bound: u64) -> Option<Opening> {
@@ -194,6 +224,8 @@ impl CaptureClock {
         };
         self.stepped = false;
         self.open = Some(tick);
+        let is_plain = tick == reached && self.shift == 0;
+        self.under_way = is_plain.then(|| UnderWay { tick, start: tick.start(), end: tick.end() });
         self.silent = if tick == reached && self.occupied { 0 } else { self.silent + 1 };
         Some(Opening { tick, gap })
     }
@@ -265,6 +297,38 @@ mod tests {
 
         fn gaps(&self) -> usize {
             self.opened.iter().filter(|opening| opening.gap).count()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_frame_of_the_open_tick_is_placed_as_any_other(
+            steps in prop::collection::vec((0_u8..12, 0_u64..400), 1..400)
+        ) {
+            let (mut quick, mut plain) = (CaptureClock::default(), CaptureClock::default());
+            let mut now = 100_000_000;
+            for (kind, milliseconds) in steps {
+                now = match kind {
+                    0 => now + 100_000 + milliseconds,
+                    1 => now - 100_000 - milliseconds,
+                    2 => now - milliseconds,
+                    _ => now + milliseconds / 8,
+                };
+                let timestamp = Timestamp::from_nanos(now * 1_000_000);
+                if kind == 3 {
+                    quick.advance(timestamp);
+                    plain.advance(timestamp);
+                } else {
+                    prop_assert_eq!(quick.place(timestamp), plain.place_anywhere(timestamp));
+                }
+                loop {
+                    let (opening, same) = (quick.next_tick(40), plain.next_tick(40));
+                    prop_assert_eq!(opening, same);
+                    if opening.is_none() {
+                        break;
+                    }
+                }
+            }
         }
     }
 
