@@ -65,7 +65,7 @@ const MOST_ENDED: usize = 512;
 const COHORT_KEY: u64 = 0x9e6c_63d0_876a_3f35;
 
 /// Packets whose look-ups are under way at once.
-const TOGETHER: usize = 16;
+const TOGETHER: usize = 32;
 
 /// What a packet looks up in the tables of flows.
 #[derive(Clone, Copy, Debug)]
