@@ -166,10 +166,10 @@ mod tests {
     #[test]
     fn fewer_answered_clients_that_stop_are_evidence_after_longer() {
         let mut quic = Quic::default();
-        // Twenty-four a second, of which two go on.
-        run(&mut quic, 0..12, 6, 6, 1);
+        // Twenty-four a second, of whom four a second go on.
+        run(&mut quic, 0..9, 6, 6, 1);
         assert_eq!(quic.evidence().0, 0.0);
-        run(&mut quic, 12..40, 6, 6, 1);
+        run(&mut quic, 9..40, 6, 6, 1);
         assert!(quic.evidence().0 > 9.3, "{:?}", quic.evidence());
         let mut calm = Quic::default();
         run(&mut calm, 0..400, 6, 6, 5);
