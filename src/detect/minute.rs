@@ -339,6 +339,9 @@ mod tests {
         assert_eq!(judge(&sums(true, 300.0, 0.0), at_least, false), MinuteKind::Overload);
         assert_eq!(judge(&sums(true, 300.0, 500.0), at_least, true), MinuteKind::Mixed);
         assert_eq!(judge(&sums(true, 300.0, 500.0), at_least, false), MinuteKind::Undetermined);
+        // More than was borne, and no more than on any day: 100 a second are usual.
+        assert_eq!(judge(&sums(true, 150.0, 500.0), at_least, false), MinuteKind::Attack);
+        assert_eq!(judge(&sums(true, 100.0, 500.0), Bounds::exactly(100.0), false), MinuteKind::Undetermined);
     }
 
     #[test]

@@ -187,3 +187,20 @@ fn describe(subject: &Subject, excess: &Excess, behaviour: &Behaviour, finding: 
     ];
     finding.settings.extend(behaviour.weights.iter().copied());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn robots_from_abroad_are_counted_once() {
+        let excess = Excess { observed: 1_000.0, expected: 200.0, now: 25.0 };
+        let counted = |from_home| {
+            let mut situation = Situation { foreign_excess: 30.0, robots_now: 8.0, ..Situation::default() };
+            count(&excess, from_home, &mut situation);
+            (situation.verified_robots(), situation.robots_now)
+        };
+        assert_eq!(counted(false), (80.0, 20.0), "those from abroad are among them");
+        assert_eq!(counted(true), (110.0, 28.0), "those from abroad are others");
+    }
+}

@@ -5,17 +5,17 @@
 //! control group exists. Where the server answers hardly anything only the client side is judged, with a margin; and
 //! sources that cannot exist (0/8, 127/8, 224/3) prove forging whatever the server does. What closed ports refuse with a
 //! reset beside a service that goes on as usual is a flood when it surges and its sources do not come again. SYN-1, the
-//! surge itself, gives the start and never an alert. In a surge most of which its senders reset, bots send SYNs past their own stacks. SYN-5
-//! (do sources come twice, do all SYNs look alike) tells forged sources from such bots and is evidence. SYN-4 estimates the
-//! half-open handshakes on the server. A small queue is full before a share can be judged for long: where a server surges,
+//! surge itself, gives the start and never an alert. In a surge most of which its senders reset, bots send SYNs past their
+//! own stacks. SYN-5 (do sources come twice, do all SYNs look alike) tells forged sources from such bots and is evidence.
+//! SYN-4 estimates the half-open handshakes on the server. A small queue is full before a share can be judged for long: where a server surges,
 //! answers strangers who do not finish and then nobody, its silence takes the place of more evidence.
 //!
 //! Sources: Wang, Zhang & Shin 2002/2004 (handshake pairs), Siris & Papagalou 2004 (CUSUM), DETECTION 2.3 (estimators).
 //!
 //! Blind spots: an attacker who forges known sources or repeats each SYN keeps SYN-3 quiet and is found only above half of
 //! all handshakes; one that fills the server's queue within three seconds passes for a faulty path where known clients
-//! do not finish either; a flood at closed ports below twice the usual rate of SYNs, or at a host of which no usual rate is known, cannot be
-//! told from refused clients.
+//! do not finish either; a flood at closed ports below twice the usual rate of SYNs, or at a host of which no usual rate is
+//! known, cannot be told from refused clients.
 
 use crate::detect::blackout::is_silent;
 use crate::detect::confidence;

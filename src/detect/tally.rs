@@ -139,6 +139,34 @@ mod tests {
     use super::*;
     use crate::address::Address;
     use crate::policy::SiteId;
+    use crate::summary::{CohortTick, HostTick};
+
+    #[test]
+    fn connections_that_are_held_count_as_their_number_grows() {
+        let mut tally = Tally::default();
+        let held = [0.0, 100.0, 250.0, 200.0, 0.0, 250.0, 300.0];
+        let counted = (0..)
+            .zip(held)
+            .map(|(now, held)| tally.observe_held(Tick::new(now), &Situation { held, ..Situation::default() }));
+        assert_eq!(counted.collect::<Vec<_>>(), [0.0, 100.0, 150.0, 0.0, 0.0, 0.0, 50.0]);
+        let later = Tick::new(7 + TRIED_AGAIN_FOR);
+        let anew = tally.observe_held(later, &Situation { held: 80.0, ..Situation::default() });
+        assert_eq!(anew, 80.0, "what was held before has ended long ago");
+    }
+
+    #[test]
+    fn robots_are_the_same_part_of_attempts_as_of_those_who_are_taken() {
+        let prefix = Address::v4([203, 0, 113, 10]).host_prefix();
+        let mut subject = Subject::new(prefix, SiteId::default(), false, Tick::new(0));
+        for now in 0..60 {
+            let cohort = CohortTick { sampled: 20, opened: 20, ..CohortTick::default() };
+            subject.observe(Tick::new(now), &HostTick { syn: 20, cohort, ..HostTick::default() }, false, |_| true);
+        }
+        // Eighty attempts a second, of which forty are robots'.
+        assert_eq!(of_attempts(&subject, 40.0, 1), 10.0);
+        assert_eq!(of_attempts(&subject, 40.0, 3), 30.0);
+        assert_eq!(of_attempts(&subject, 200.0, 1), 20.0, "never more than there were");
+    }
 
     #[test]
     fn robots_count_when_they_come_and_once() {

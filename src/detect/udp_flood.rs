@@ -34,8 +34,8 @@ const SHARE_AT_FIRST: f64 = 0.8;
 const LEAST_PPS_UNHEARD: f64 = 10_000.0;
 const SOURCES_UNHEARD: f64 = 100.0;
 
-/// Forged QUIC connections a second (as unfinished handshakes of TCP, DETECTION 0.2), and Initials a client sends on average at most, when it is
-/// answered in time.
+/// Forged QUIC connections a second (as unfinished handshakes of TCP, DETECTION 0.2), and Initials that a client sends on
+/// average at most when it is answered in time.
 const LEAST_QUIC: f64 = 20.0;
 const TRIES: f64 = 1.4;
 

@@ -83,8 +83,8 @@ pub struct CountrySurge {
 }
 
 impl Foreign {
-    /// Takes one tick's verified connections by country (weighted, in the order of countries), of which a fraction `raw` was really counted. `is_home`
-    /// tells domestic countries; unknown space is neither.
+    /// Takes one tick's verified connections by country (weighted, in the order of countries), of which a fraction `raw` was
+    /// really counted. `is_home` tells domestic countries; unknown space is neither.
     pub fn observe(
         &mut self,
         tick: Tick,
@@ -101,7 +101,7 @@ impl Foreign {
             far += if is_far { u64::from(*count) } else { 0 };
             self.place(*country, is_home);
         }
-        // Both lists are in order.
+        debug_assert!(verified_from.is_sorted_by_key(|(country, _)| *country), "both lists are in order");
         let mut came = verified_from.iter().peekable();
         for (country, window) in &mut self.countries {
             while came.next_if(|(other, _)| other < country).is_some() {}
@@ -355,7 +355,7 @@ mod tests {
 
     fn run(foreign: &mut Foreign, from: u64, ticks: u64, home: u32, nl: u32, de: u32, learn: bool) {
         for n in from..from + ticks {
-            let counts = [(country("FR"), home), (country("DE"), de), (country("NL"), nl)];
+            let counts = [(country("DE"), de), (country("FR"), home), (country("NL"), nl)];
             foreign.observe(Tick::new(n), &counts, 1.0, |c| c == country("FR"), STEP_CAP);
             if learn && Tick::new(n).closes_period(40) {
                 foreign.home.learn(1.0);
@@ -424,6 +424,7 @@ mod tests {
             let mut counts = vec![(country("FR"), 100)];
             counts.extend(["BE", "DE", "ES", "IT", "CH", "PT", "GB", "US"].map(|code| (country(code), 2)));
             counts.extend((far > 0).then(|| (country("VN"), far)));
+            counts.sort_unstable();
             foreign.observe(Tick::new(n), &counts, 1.0, |c| c == country("FR"), STEP_CAP);
         };
         for n in 0..1_600 {

@@ -2,8 +2,8 @@
 //!
 //! While it is away time moves with the wall clock and no frame comes, so that silence is seen as what it is (the sensor
 //! is blind) and alerts close. Only when the interface is there and up, and may all the same not be opened again, time after
-//! time, does the source end: then whoever started the program has to start it anew. The sockets of a fan-out group come back together:
-//! the first to try opens all of them and leaves the others theirs.
+//! time, does the source end: then whoever started the program has to start it anew. The sockets of a fan-out group come
+//! back together: the first to try opens all of them and leaves the others theirs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
