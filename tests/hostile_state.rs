@@ -26,7 +26,7 @@ fn run(engine: &mut Engine, from: u64, ticks: u64) {
             inbound: Volume { packets: 50, bytes: 5_000 },
             verified: 5,
             served: 5,
-            verified_from: vec![("FR".parse().unwrap(), 4), ("DE".parse().unwrap(), u32::from(n % 10 == 0))],
+            verified_from: vec![("DE".parse().unwrap(), u32::from(n % 10 == 0)), ("FR".parse().unwrap(), 4)],
             ..HostTick::default()
         };
         let tick = Tick::new(START + n);
