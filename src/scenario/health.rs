@@ -4,6 +4,10 @@
 /// counts as bad.
 const BAD_SHARE: f64 = 0.05;
 
+/// Seconds in the accept queue after which a person was kept waiting, as half of those must be whom the application takes
+/// in a bad second: one second is the limit for an uninterrupted flow of thought (Nielsen 1993, ch. 5).
+const KEPT_WAITING: f64 = 1.0;
+
 /// Bad seconds closer together than this are one period.
 const JOINED_WITHIN: usize = 15;
 
@@ -17,12 +21,16 @@ struct Second {
     unanswered: u32,
     finished: u32,
     overflowed: u32,
+    taken: u32,
+    kept_waiting: u32,
 }
 
 impl Second {
     fn is_bad(self) -> bool {
         let over = |part: u32, whole: u32| part >= 2 && f64::from(part) > BAD_SHARE * f64::from(whole);
-        over(self.unanswered, self.first_syns) || over(self.overflowed, self.finished + self.overflowed)
+        over(self.unanswered, self.first_syns)
+            || over(self.overflowed, self.finished + self.overflowed)
+            || (self.kept_waiting >= 2 && 2 * self.kept_waiting >= self.taken)
     }
 }
 
@@ -44,6 +52,13 @@ impl Health {
     pub(super) fn on_finished(&mut self, second: usize, taken: bool) {
         let second = self.at(second);
         if taken { second.finished += 1 } else { second.overflowed += 1 }
+    }
+
+    /// Counts a connection that the application takes after so many seconds in the accept queue.
+    pub(super) fn on_taken(&mut self, second: usize, waited: f64) {
+        let second = self.at(second);
+        second.taken += 1;
+        second.kept_waiting += u32::from(waited >= KEPT_WAITING);
     }
 
     /// Returns the periods, first to last bad second inclusive, in which the server was really bad.
@@ -101,5 +116,19 @@ mod tests {
             health.on_first_syn(second, true);
         }
         assert_eq!(health.bad_periods(), [(5, 14)]);
+    }
+
+    #[test]
+    fn half_of_the_people_kept_waiting_for_a_second_is_bad_and_a_moment_is_not() {
+        let waits = |wait: f64, parts: u32| {
+            let mut health = Health::default();
+            for second in 3..12 {
+                (0..10).for_each(|n| health.on_taken(second, if n < parts { wait } else { 0.01 }));
+            }
+            health.bad_periods()
+        };
+        assert_eq!(waits(1.0, 5), [(3, 11)]);
+        assert_eq!(waits(30.0, 4), []);
+        assert_eq!(waits(0.9, 10), []);
     }
 }

@@ -48,7 +48,8 @@ pub(super) struct Server {
     /// Nothing answers there any more.
     pub(super) is_gone: bool,
     half_open: u32,
-    accept_queue: VecDeque<Handle>,
+    /// Connections and when they came.
+    accept_queue: VecDeque<(Handle, Nanos)>,
     serving: bool,
     backlog: u32,
     accept_limit: usize,
@@ -129,14 +130,14 @@ impl Server {
         self.accept_queue.len() >= self.accept_limit
     }
 
-    /// Queues an established connection; returns whether the application must be woken.
-    pub(super) fn enqueue(&mut self, connection: Handle) -> bool {
-        self.accept_queue.push_back(connection);
+    /// Queues a connection established now; returns whether the application must be woken.
+    pub(super) fn enqueue(&mut self, connection: Handle, now: Nanos) -> bool {
+        self.accept_queue.push_back((connection, now));
         !std::mem::replace(&mut self.serving, true)
     }
 
-    /// Lets the application take the next connection; it rests when there is none.
-    pub(super) fn accept(&mut self) -> Option<Handle> {
+    /// Lets the application take the next connection, and tells when that came; it rests when there is none.
+    pub(super) fn accept(&mut self) -> Option<(Handle, Nanos)> {
         let next = self.accept_queue.pop_front();
         self.serving = next.is_some();
         next
@@ -191,7 +192,7 @@ mod tests {
         {
             let mut server = server(&Parameters { accept_queue: 1, overflow, ..Parameters::default() });
             let mut slab = Slab::new();
-            assert!(server.enqueue(slab.insert(())), "the application slept");
+            assert!(server.enqueue(slab.insert(()), 1_000_000_000), "the application slept");
             assert!(server.is_full());
             assert_eq!(server.on_syn(1_000_000_000), answer);
             assert!(server.accept().is_some() && server.accept().is_none());

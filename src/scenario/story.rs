@@ -140,7 +140,7 @@ impl Teller<'_, '_> {
 
     fn overload(&self, stretch: Stretch) -> TruthEvent {
         let mut event = self.event(AlertKind::Overload, Verdict::Overload, stretch);
-        "more than 5 % of first SYNs unanswered, or of finished handshakes not accepted".clone_into(&mut event.note);
+        "more than 5 % of first SYNs unanswered, or of finished handshakes not accepted, or half kept waiting for a second".clone_into(&mut event.note);
         if self.world.plan.attacks.iter().any(|attack| overlap((attack.start, attack.end), stretch) > 0.0) {
             event.verdict_also = vec![Verdict::Mixed];
         }
@@ -257,7 +257,7 @@ impl Teller<'_, '_> {
             .filter(|stretch| !overloads.contains(stretch))
             .map(|stretch| {
                 let mut event = self.event(AlertKind::Overload, Verdict::Overload, stretch);
-                "people who were not served because of another event".clone_into(&mut event.note);
+                "people who were not served, or not in time".clone_into(&mut event.note);
                 event.also = vec![AlertKind::Outage];
                 event.verdict_also = vec![Verdict::Attack, Verdict::Mixed, Verdict::Health];
                 event.optional = true;

@@ -32,13 +32,14 @@ impl World<'_> {
             self.plan_in(0.05, Event::Service(place));
             return;
         }
-        let Some(handle) = self.servers[place].accept() else { return };
+        let Some((handle, queued_at)) = self.servers[place].accept() else { return };
         let mut cost = self.servers[place].seconds_of_service() * self.random.between(0.6, 1.4);
         if let Some(c) = self.connections.get_mut(handle) {
             c.accepted = true;
             c.ready_at = self.now + nanos(cost);
+            let c = *c;
+            self.count_taken(&c, queued_at);
             if c.awaiting {
-                let c = *c;
                 self.plan_reply(handle, &c);
             }
         } else {
@@ -46,6 +47,16 @@ impl World<'_> {
             cost *= 0.3;
         }
         self.plan_in(cost, Event::Service(place));
+    }
+
+    /// Counts for the truth how long a person's connection was in the accept queue.
+    fn count_taken(&mut self, c: &Connection, queued_at: u64) {
+        if let Some(second) = self.second()
+            && !matches!(c.role, Role::Robot { .. })
+        {
+            let waited = (self.now - queued_at) as f64 / 1e9;
+            self.servers[usize::from(c.server)].health.on_taken(second, waited);
+        }
     }
 
     pub(super) fn plan_reply(&mut self, handle: Handle, c: &Connection) {

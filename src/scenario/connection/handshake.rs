@@ -164,7 +164,7 @@ impl World<'_> {
         }
         c.established = true;
         c.server_timer = c.server_timer.wrapping_add(1);
-        if self.servers[server].enqueue(handle) {
+        if self.servers[server].enqueue(handle, self.now) {
             self.plan_in(30e-6, Event::Service(server));
         }
         true
