@@ -30,7 +30,8 @@ const LEAST_RETRIED: f64 = 0.5;
 /// Share of handshakes that hurts enough for a warning.
 const HURTS: f64 = 0.2;
 
-/// First bytes a second, and the share of them that is late, from which the application is slow: the median is.
+/// First bytes a second, and the share of them that is late, from which the application is slow: the median is. From the
+/// same share of waits of a second and more it hurts enough for a warning.
 const LEAST_WAITS: f64 = 4.0;
 const MOST_LATE: f64 = 0.5;
 
@@ -79,6 +80,8 @@ struct Signs {
     /// First bytes are late, and later answers.
     slow: bool,
     slow_answers: bool,
+    /// Half of the clients wait a second or longer for the first byte, and that is late.
+    keep_waiting: bool,
     /// The sign with the most evidence.
     leading: Sign,
 }
@@ -119,6 +122,7 @@ impl Signs {
             accept_full,
             slow,
             slow_answers,
+            keep_waiting: slow && subject.first_byte.kept_waiting() >= MOST_LATE,
             leading,
         }
     }
@@ -193,7 +197,7 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     }
     let is_late_only = (signs.slow || signs.slow_answers) && !signs.refuse();
     let faulty = situation.dead || (is_late_only && !more_demand && !situation.grew);
-    let hurts = signs.are_more_than_late_answers() && (signs.refuse() || signs.slow);
+    let hurts = signs.are_more_than_late_answers() && (signs.refuse() || signs.keep_waiting);
     let mut finding = view.finding(AlertKind::Overload, subject, leading.score, line);
     on_tcp(&mut finding, subject.leading_port());
     finding.gates_hold = signs.are_more_than_late_answers() || signs.slow_answers;

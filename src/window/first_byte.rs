@@ -19,6 +19,9 @@ pub type Waits = [u64; CLASSES];
 const ABOVE: usize = 2;
 const LATE_FROM: usize = 9;
 
+/// First class of waits that interrupt a person's flow of thought, from one second (Nielsen 1993, ch. 5).
+const KEPT_FROM: usize = 11;
+
 /// Waits from which a median is told, and those at which older ones fade by half.
 const ENOUGH: u64 = 50;
 const FADE_AT: u64 = 50_000;
@@ -35,6 +38,7 @@ pub struct FirstByte {
     usual: Waits,
     share: ShareSeries,
     late: Ring<WINDOW>,
+    kept_waiting: Ring<WINDOW>,
     all: Ring<WINDOW>,
 }
 
@@ -48,6 +52,7 @@ impl FirstByte {
         let all = sum(waits).saturating_sub(u64::from(again));
         let late = sum(&waits[from..]).min(all);
         self.late.push(late);
+        self.kept_waiting.push(sum(&waits[from.max(KEPT_FROM)..]).min(all));
         self.all.push(all);
         let at_most = self.share.level().envelope(LATE_FLOOR).max(LATE_FLOOR);
         self.share.observe(tick, late as f64, all as f64, raw, Some(at_most), cap);
@@ -91,6 +96,12 @@ impl FirstByte {
         (if all > 0.0 { self.late.sum() as f64 / all } else { 0.0 }, all)
     }
 
+    /// Returns the share of the last ten seconds' waits that were late and lasted a second at least.
+    #[must_use]
+    pub fn kept_waiting(&self) -> f64 {
+        self.kept_waiting.sum() as f64 / self.all.sum().max(1) as f64
+    }
+
     /// Returns the evidence that more waits are late than usual, in decades, and when it began.
     #[must_use]
     pub fn evidence(&self) -> (f64, Tick) {
@@ -113,6 +124,7 @@ impl FirstByte {
         (self.now, self.before) = (Waits::default(), Waits::default());
         self.share.restart(tick);
         self.late.clear();
+        self.kept_waiting.clear();
         self.all.clear();
     }
 }
@@ -171,6 +183,16 @@ mod tests {
         let mut polls = FirstByte::default();
         run(&mut polls, 0..2_400, 15);
         assert_eq!(polls.evidence().0, 0.0);
+    }
+
+    #[test]
+    fn half_a_second_is_late_and_keeps_nobody_waiting() {
+        for (class, kept) in [(10, 0.0), (11, 1.0), (13, 1.0)] {
+            let mut waits = FirstByte::default();
+            run(&mut waits, 0..1_200, 2);
+            run(&mut waits, 1_200..1_280, class);
+            assert_eq!((waits.late().0, waits.kept_waiting()), (1.0, kept), "class {class}");
+        }
     }
 
     #[test]
