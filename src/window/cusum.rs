@@ -48,6 +48,10 @@ impl Bank {
     /// Adds one tick's log-likelihood ratios.
     fn step(&mut self, tick: Tick, ratios: [f64; 3], cap: f64) {
         for ((sum, zero_at), ratio) in self.sums.iter_mut().zip(&mut self.zero_at).zip(ratios) {
+            if *sum == 0.0 {
+                // Not always known: a bank may be new, or have had no case for long.
+                *zero_at = tick;
+            }
             *sum = (*sum + ratio.min(cap)).clamp(0.0, CEILING);
             if *sum == 0.0 {
                 *zero_at = tick.next();
@@ -175,6 +179,18 @@ mod tests {
             bank.observe_count(tick, count, 10.0, STEP_CAP);
         });
         assert!(length >= 6.0_f64.exp(), "mean run length {length}");
+    }
+
+    #[test]
+    fn evidence_begins_with_the_first_tick_that_gives_some() {
+        let mut bank = Bank::default();
+        bank.observe_share(Tick::new(1_000), 9.0, 10.0, 0.2, STEP_CAP);
+        bank.observe_share(Tick::new(1_001), 9.0, 10.0, 0.2, STEP_CAP);
+        assert_eq!(bank.onset(), Tick::new(1_000), "a new bank knows of no tick before");
+        let mut bank = Bank::default();
+        bank.observe_share(Tick::new(1_000), 0.0, 10.0, 0.2, STEP_CAP);
+        bank.observe_share(Tick::new(5_000), 9.0, 10.0, 0.2, STEP_CAP);
+        assert_eq!(bank.onset(), Tick::new(5_000), "ticks without a case show nothing");
     }
 
     #[test]
