@@ -30,6 +30,10 @@ const FORTNIGHT: usize = 14 * DAY;
 /// Smallest spread of the logarithm: even a very even hour is not evener than 5 % (DETECTION 1.2).
 pub(crate) const SIGMA_FLOOR: f64 = 0.05;
 
+/// Largest: samples that vary by more were taken at two levels, as when a crowd comes in the first minutes, and their spread
+/// is the way from one to the other and no noise. The same as for shares.
+const SIGMA_CAP: f64 = 0.6;
+
 /// Envelope width in spreads, unless configured, and what is added while little is known (DETECTION 1.2): in the first
 /// day, and for a borrowed or young profile.
 pub const WIDTH: f64 = 3.0;
@@ -177,7 +181,7 @@ impl Level {
         self.samples.push(y);
         self.seen += 1;
         let (median, sigma) = self.samples.middle();
-        self.sigma = sigma.max(SIGMA_FLOOR);
+        self.sigma = sigma.clamp(SIGMA_FLOOR, SIGMA_CAP);
         let gain = weight * (1.0 - 0.5_f64.powf(1.0 / HALF_LIFE));
         if self.seen <= KEPT {
             self.level = median;
@@ -465,6 +469,17 @@ mod tests {
         let moved = (level.usual().unwrap() / before).ln();
         let bound = 0.1 * std::f64::consts::LN_2 / 2.0;
         assert!(moved > 0.0 && moved <= bound * 1.05, "moved {moved}, bound {bound} in an hour");
+    }
+
+    #[test]
+    fn a_crowd_in_the_first_minutes_does_not_make_any_number_usual() {
+        let mut level = Level::default();
+        (0..20).for_each(|_| level.learn(4.0, 10.0, 1.0));
+        (0..19).for_each(|n| level.learn(4.0 * 1.2_f64.powi(n), 10.0, 1.0));
+        let usual = level.usual().unwrap();
+        assert!(usual < 6.0, "{usual}");
+        assert!(level.envelope(20.0).unwrap() <= usual * (5.0 * SIGMA_CAP).exp() + 1e-9);
+        assert!(level.narrow_envelope(5.0).unwrap() <= usual * (3.0 * SIGMA_CAP).exp() + 1e-9);
     }
 
     #[test]
