@@ -136,6 +136,10 @@ const BAD_PART: u32 = 4;
 /// Ticks of a minute in which an attack was told that make it an attacked one: two seconds, so that a pulse counts.
 const ATTACKED_TICKS: u32 = 8;
 
+/// First attempts a second above the usual that a crowd asks for at least: over a minute that is far from chance, and nothing
+/// alarms about it.
+const LEAST_CROWD: f64 = 5.0;
+
 /// Attack share from which an attack bears on the verdict, and below which it does not (DETECTION 4.4).
 const MUCH: f64 = 0.2;
 const HARDLY_ANY: f64 = 0.05;
@@ -202,10 +206,11 @@ impl MinuteSums {
     }
 
     /// Returns what must move for a change of verdict to be believed at once, each from 0 to 1: half of the largest alarm ratios
-    /// of an attack, of bad health and of a crowd, and the part of the minute in bad health.
-    pub(crate) fn scores(&self) -> [f64; 4] {
+    /// of an attack, of bad health and of a crowd, the part of the minute in bad health, and the attack's share.
+    pub(crate) fn scores(&self) -> Scores {
         let [attack, health, crowd] = self.loudest.map(|ratio| (ratio / 2.0).min(1.0));
-        [attack, health, crowd, f64::from(self.unhealthy_ticks) / f64::from(self.ticks.max(1))]
+        let ill = f64::from(self.unhealthy_ticks) / f64::from(self.ticks.max(1));
+        [attack, health, crowd, ill, self.attack_share().value]
     }
 
     fn attacked_throughout(&self) -> bool {
@@ -221,7 +226,7 @@ impl MinuteSums {
     /// Tells whether so many attempts a second are many more than usual.
     fn is_crowd(&self, demand: f64) -> bool {
         match self.usual_per_second() {
-            Some(usual) => demand > (2.0 * usual).max(usual + 20.0),
+            Some(usual) => demand > (2.0 * usual).max(usual + LEAST_CROWD),
             // What is usual became known in this minute: a crowd that was told since then is one.
             None => self.loudest[2] >= 1.0,
         }
@@ -241,11 +246,13 @@ impl MinuteSums {
         // What was asked while the service was ill: a crowd that came in the middle of a minute is not half a crowd.
         let demand =
             self.unhealthy_first_syns * 4.0 / f64::from(self.unhealthy_ticks.max(1)) * (1.0 - attack_share.value);
-        let attacked = attack_share.value > MUCH || self.attacked_throughout();
         let Some(capacity) = standard.capacity else { return MinuteKind::Undetermined };
-        match (attacked, capacity.judge(demand * standard.served_part)) {
-            (true, Demand::Beyond) => MinuteKind::Mixed,
-            (true, Demand::Unproven) if standard.was_overloaded => MinuteKind::Mixed,
+        let much = attack_share.value > MUCH;
+        match (much || self.attacked_throughout(), capacity.judge(demand * standard.served_part)) {
+            (true, Demand::Beyond) if much => MinuteKind::Mixed,
+            (true, Demand::Near | Demand::Unproven) if much && standard.was_overloaded => MinuteKind::Mixed,
+            // An attack that takes no part in what is asked for: with or without it that is too much.
+            (true, Demand::Beyond) => MinuteKind::Overload,
             (true, Demand::Within) => MinuteKind::Attack,
             // No more than on any day, and no limit was ever met.
             (true, _) if capacity.high.is_none() && !self.is_crowd(demand) => MinuteKind::Attack,
@@ -263,12 +270,15 @@ impl MinuteSums {
     }
 }
 
+/// What must move for a change to be believed at once: [`MinuteSums::scores`].
+pub(crate) type Scores = [f64; 5];
+
 /// What a site's minutes were, so that one odd minute does not change the story.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Course {
     said: Option<MinuteKind>,
     seen: Option<MinuteKind>,
-    scores: [f64; 4],
+    scores: Scores,
 }
 
 impl Course {
@@ -277,7 +287,7 @@ impl Course {
 
     /// Takes what a minute looks like, with its scores, and returns what is said of it: a change needs two minutes in a row,
     /// unless a score moved or nothing was decided before.
-    pub(crate) fn follow(&mut self, seen: MinuteKind, scores: [f64; 4]) -> MinuteKind {
+    pub(crate) fn follow(&mut self, seen: MinuteKind, scores: Scores) -> MinuteKind {
         let moved = scores.iter().zip(self.scores).any(|(now, before)| (now - before).abs() > Self::JUMP);
         let twice = self.seen == Some(seen);
         let said = match self.said {
@@ -345,6 +355,24 @@ mod tests {
     }
 
     #[test]
+    fn an_attack_that_asks_for_nothing_does_not_share_the_blame_for_a_crowd() {
+        let reflection = |demand: f64| MinuteSums { attack_ticks: 240, ..sums(true, demand, 0.0) };
+        assert_eq!(judge(&reflection(300.0), Bounds::exactly(100.0), false), MinuteKind::Overload);
+        assert_eq!(judge(&reflection(50.0), Bounds::exactly(100.0), false), MinuteKind::Attack);
+        // Where no limit was met it may be what makes the service ill.
+        assert_eq!(judge(&reflection(300.0), Bounds { low: 100.0, high: None }, false), MinuteKind::Undetermined);
+        // What is asked for wavers about the limit, and the flood inside the crowd does not end for that.
+        assert_eq!(judge(&sums(true, 100.0, 500.0), Bounds::exactly(100.0), true), MinuteKind::Mixed);
+    }
+
+    #[test]
+    fn three_times_as_many_are_a_crowd_at_a_small_service_too() {
+        let small = |demand: f64| MinuteSums { usual: 4.0 * 60.0, ..sums(false, demand, 0.0) };
+        assert_eq!(judge(&small(14.0), Bounds::exactly(100.0), false), MinuteKind::RushAbsorbed);
+        assert_eq!(judge(&small(8.5), Bounds::exactly(100.0), false), MinuteKind::Normal);
+    }
+
+    #[test]
     fn robots_are_attack_too_and_every_share_has_an_interval() {
         let minute = MinuteSums { robotic: 300.0 * 60.0, ..sums(true, 500.0, 500.0) };
         let share = minute.attack_share();
@@ -380,23 +408,34 @@ mod tests {
     #[test]
     fn a_minute_that_is_ill_throughout_follows_one_that_was_so_at_its_end() {
         let mut course = Course::default();
-        course.follow(MinuteKind::Normal, [0.0, 0.0, 0.5, 0.0]);
-        assert_eq!(course.follow(MinuteKind::RushAbsorbed, [0.0, 0.8, 1.0, 0.1]), MinuteKind::RushAbsorbed);
-        assert_eq!(course.follow(MinuteKind::Overload, [0.0, 1.0, 1.0, 1.0]), MinuteKind::Overload);
+        course.follow(MinuteKind::Normal, [0.0, 0.0, 0.5, 0.0, 0.0]);
+        assert_eq!(course.follow(MinuteKind::RushAbsorbed, [0.0, 0.8, 1.0, 0.1, 0.0]), MinuteKind::RushAbsorbed);
+        assert_eq!(course.follow(MinuteKind::Overload, [0.0, 1.0, 1.0, 1.0, 0.0]), MinuteKind::Overload);
     }
 
     #[test]
     fn one_odd_minute_does_not_change_the_story() {
         let mut course = Course::default();
-        assert_eq!(course.follow(MinuteKind::Overload, [0.05, 0.6, 0.0, 1.0]), MinuteKind::Overload);
-        assert_eq!(course.follow(MinuteKind::Undetermined, [0.05, 0.6, 0.0, 1.0]), MinuteKind::Overload);
-        assert_eq!(course.follow(MinuteKind::Overload, [0.05, 0.6, 0.0, 1.0]), MinuteKind::Overload);
+        assert_eq!(course.follow(MinuteKind::Overload, [0.05, 0.6, 0.0, 1.0, 0.0]), MinuteKind::Overload);
+        assert_eq!(course.follow(MinuteKind::Undetermined, [0.05, 0.6, 0.0, 1.0, 0.0]), MinuteKind::Overload);
+        assert_eq!(course.follow(MinuteKind::Overload, [0.05, 0.6, 0.0, 1.0, 0.0]), MinuteKind::Overload);
         assert_eq!(
-            course.follow(MinuteKind::Mixed, [1.0, 0.6, 0.0, 1.0]),
+            course.follow(MinuteKind::Mixed, [1.0, 0.6, 0.0, 1.0, 0.0]),
             MinuteKind::Mixed,
             "a clear change is believed at once"
         );
-        assert_eq!(course.follow(MinuteKind::Normal, [0.95, 0.6, 0.0, 1.0]), MinuteKind::Mixed);
-        assert_eq!(course.follow(MinuteKind::Normal, [0.95, 0.6, 0.0, 1.0]), MinuteKind::Normal);
+        let mut course = Course::default();
+        assert_eq!(course.follow(MinuteKind::Overload, [1.0, 1.0, 0.0, 1.0, 0.1]), MinuteKind::Overload);
+        assert_eq!(
+            course.follow(MinuteKind::Mixed, [1.0, 1.0, 0.0, 1.0, 0.6]),
+            MinuteKind::Mixed,
+            "and one in the share"
+        );
+        assert_eq!(course.follow(MinuteKind::Overload, [1.0, 1.0, 0.0, 1.0, 0.2]), MinuteKind::Overload);
+        assert_eq!(course.follow(MinuteKind::Mixed, [1.0, 1.0, 0.0, 1.0, 0.3]), MinuteKind::Overload);
+        let mut course = Course::default();
+        course.follow(MinuteKind::Mixed, [1.0, 0.6, 0.0, 1.0, 0.0]);
+        assert_eq!(course.follow(MinuteKind::Normal, [0.95, 0.6, 0.0, 1.0, 0.0]), MinuteKind::Mixed);
+        assert_eq!(course.follow(MinuteKind::Normal, [0.95, 0.6, 0.0, 1.0, 0.0]), MinuteKind::Normal);
     }
 }
