@@ -348,7 +348,7 @@ fn forged_handshakes_are_found_at_once_without_history() {
 
 #[test]
 fn a_flood_is_estimated_with_its_share_and_no_country() {
-    for (times, most_seconds) in [(10.0, 3.0), (1.0, 4.0), (0.5, 6.0)] {
+    for (times, most_seconds) in [(10.0, 2.5), (1.0, 2.5), (0.5, 3.0), (0.3, 4.0)] {
         let mut found = Vec::new();
         for seed in 0..6 {
             let mut world = World::new(100 + seed);
@@ -380,6 +380,23 @@ fn a_flood_that_borrows_the_addresses_of_clients_lasts_as_long_as_it_does() {
     assert_eq!(world.findings.iter().filter(fires).count(), 400, "for the last hundred seconds");
     let minute = world.minutes.last().unwrap();
     assert!((minute.attack_share.value - 5.0 / 6.0).abs() < 0.03, "{minute:?}");
+}
+
+#[test]
+fn a_flood_with_borrowed_addresses_is_found_below_what_a_surge_is() {
+    let mut world = World::new(25);
+    for _ in 0..15 {
+        world.run(10, &Load { home: 65.0, ..CALM });
+        world.run(10, &Load { home: 125.0, ..CALM });
+    }
+    let flood = Load { forged: 80.0, borrowed: true, ..CALM };
+    let found = world.run_until_loud(30, &flood, AlertKind::SynFlood);
+    assert!(found.is_some(), "by what comes on top of the usual, since nobody tries again");
+    // A path that fails as many of the same clients adds none.
+    let mut world = World::new(26);
+    world.run(300, &CALM);
+    let found = world.run_until_loud(60, &Load { lost: 0.3, ..CALM }, AlertKind::SynFlood);
+    assert_eq!(found, None);
 }
 
 #[test]

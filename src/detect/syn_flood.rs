@@ -2,13 +2,13 @@
 //!
 //! Method: of the handshakes the server answered, how many did the client finish (SYN-2, share CUSUM)? Of those of new
 //! sources, how many fell silent compared with known sources under the same load (SYN-3)? Both must agree where a
-//! control group exists. Where the server answers hardly anything only the client side is judged, with a margin; and
+//! control group exists, unless known sources finish as ever while a clear part of the answered does not. Where the server answers hardly anything only the client side is judged, with a margin; and
 //! sources that cannot exist (0/8, 127/8, 224/3) prove forging whatever the server does. What closed ports refuse with a
 //! reset beside a service that goes on as usual is a flood when it surges and its sources do not come again. SYN-1, the
 //! surge itself, gives the start and never an alert. In a surge most of which its senders reset, bots send SYNs past their
 //! own stacks. SYN-5 (do sources come twice, do all SYNs look alike) tells forged sources from such bots and is evidence.
-//! SYN-4 estimates the half-open handshakes on the server. A small queue is full before a share can be judged for long: where a server surges,
-//! answers strangers who do not finish and then nobody, its silence takes the place of more evidence.
+//! SYN-4 estimates the half-open handshakes on the server. A small queue is full before a share can be judged for long:
+//! where a server surges, answers strangers who do not finish and then nobody, its silence takes the place of more evidence.
 //!
 //! Sources: Wang, Zhang & Shin 2002/2004 (handshake pairs), Siris & Papagalou 2004 (CUSUM), DETECTION 2.3 (estimators).
 //!
@@ -134,15 +134,24 @@ fn by_clients(line: f64, subject: &Subject) -> Option<Judgement> {
     if subject.sidedness() == Sidedness::OneSided || share.n <= 0.0 {
         return None;
     }
-    let rate = subject.records.unfinished_per_second(FEW_SOURCES_RATE);
-    let spread = subject.records.networks() >= LEAST_NETWORKS || rate > FEW_SOURCES_RATE;
-    let large_enough = rate >= LEAST_UNFINISHED && spread;
     if known_clients_fail_too(line, subject, &share) {
         return None;
     }
+    let rate = subject.records.unfinished_per_second(FEW_SOURCES_RATE);
+    let spread = subject.records.networks() >= LEAST_NETWORKS || rate > FEW_SOURCES_RATE;
     let confirmed = confirmed_by_rule(subject, &share);
+    // Machines whose own system resets the answer are of the same flood as those where a firewall drops it.
+    let reset = if confirmed { reset_per_second(subject) } else { 0.0 };
+    let large_enough = rate + reset >= LEAST_UNFINISHED && spread;
     let holds = large_enough && (confirmed || is_sudden(line, subject, &share));
     Some(Judgement { path: Path::Clients, score, share, holds, confirmed })
+}
+
+/// Returns how many answered handshakes a second clients reset, beyond what is usual.
+fn reset_per_second(subject: &Subject) -> f64 {
+    let (reset, all) = subject.cohorts.abandoned(subject.cohorts.deadline(), 40);
+    let usual = subject.abandoned.level().usual().unwrap_or(0.0);
+    (reset - usual * all).max(0.0) / 10.0
 }
 
 /// Where clients that were served before do not finish either, their path is at fault: a link behind the mirror that
@@ -159,11 +168,13 @@ fn path_is_sound(line: f64, subject: &Subject) -> bool {
     const SHOWS_AFTER: u64 = 12;
     const AS_USUAL: f64 = 0.7;
     const AGAIN: f64 = 0.1;
+    const ON_TOP: f64 = 1.3;
     let (abroad, domestic) = (&subject.abroad.service, &subject.domestic.service);
     let again = |ticks| abroad.repeated_share(domestic, ticks);
     let few = |again| again <= AGAIN;
     let connect = |usual| usual >= 1.0 && subject.verified.recent_per_second(20) >= AS_USUAL * usual;
-    subject.syns.decades() >= line
+    let on_top = |usual: f64| subject.syns.recent_per_second(20) >= ON_TOP * usual;
+    (subject.syns.decades() >= line || subject.syns.usual().is_some_and(on_top))
         && subject.last_tick().since(subject.unfinished.onset()) >= SHOWS_AFTER
         && subject.verified.usual().is_some_and(connect)
         && again(40).is_some_and(few)
@@ -187,6 +198,9 @@ fn confirmed_by_rule(subject: &Subject, share: &Share) -> bool {
     if share.low() > 0.3 && share.value > 0.5 && share.n >= 50.0 {
         return true;
     }
+    if served_clients_finish(subject, share) {
+        return true;
+    }
     let (silent_known, n_known) = subject.records.silent_known();
     if n_known >= 100.0 {
         let (silent_new, _) = subject.records.silent_new();
@@ -196,6 +210,16 @@ fn confirmed_by_rule(subject: &Subject, share: &Share) -> bool {
     let long = unfinished_share(subject, 120);
     (share.low() > 0.10 && share.n >= 200.0 && excess >= LEAST_EXCESS)
         || (long.low() > 0.10 && long.n >= 200.0 && excess >= LEAST_UNFINISHED)
+}
+
+/// The control group of DETECTION 2.3, among the answered: clients that were served before finish as ever, so neither the
+/// service nor the way to it is at fault, and a clear part of the others does not.
+fn served_clients_finish(subject: &Subject, share: &Share) -> bool {
+    const ENOUGH: f64 = 20.0;
+    const AS_EVER: f64 = 0.25;
+    const CLEAR_PART: f64 = 0.15;
+    let (unfinished, n) = subject.records.unfinished_known(span(subject));
+    n >= ENOUGH && unfinished <= AS_EVER * share.value && share.low() > CLEAR_PART
 }
 
 /// A surge that is not finished fills the queue of half-open handshakes, and a server with a full queue answers nobody (RFC
