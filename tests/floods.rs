@@ -340,6 +340,29 @@ fn segments_of_no_connection_are_a_flood_after_a_minute() {
 }
 
 #[test]
+fn a_few_senders_flood_a_host_that_they_send_as_much_as_everybody_else() {
+    let few = |kind, packets| [strays(kind, packets, Senders::Steady(2))];
+    for (kind, told) in [
+        (StrayKind::Fragment, AlertKind::FragmentFlood),
+        (StrayKind::EchoRequest, AlertKind::IcmpFlood),
+        (StrayKind::Ack, AlertKind::TcpFlagFlood),
+        (StrayKind::Reset, AlertKind::TcpFlagFlood),
+    ] {
+        // The server is sent 1,600 a second apart from this.
+        let world = assert_one(300, &few(kind, 450), told, 3.0);
+        assert_eq!(world.last(told).severity, Severity::Warning, "{kind:?}: a few may be a mistake");
+        let mut less = World::new();
+        less.run(300, &[]);
+        less.run(30, &few(kind, 350));
+        less.assert_silent();
+    }
+    let mut film = World::new();
+    film.run(300, &[]);
+    film.run(30, &few(StrayKind::Datagram, 1_000));
+    film.assert_silent();
+}
+
+#[test]
 fn what_clients_of_a_failing_server_leave_behind_is_no_flood() {
     let mut world = World::new();
     world.run(100, &[]);

@@ -21,6 +21,9 @@ const MANY_AT_FIRST: f64 = 50.0;
 const HUGE_PPS: f64 = 20_000.0;
 const HUGE_BITS: f64 = 200e6;
 
+/// The same where nothing of the kind was usual and it is as much as everything else the host receives.
+const OVERWHELMING_PPS: f64 = 1_000.0;
+
 /// Times the usual rate that a flood reaches (DETECTION 1.7).
 const TIMES: f64 = 1.5;
 
@@ -162,6 +165,14 @@ impl<'a> Stream<'a> {
     /// Tells whether it weighs on everything else the subject receives, now that its usual rate is known.
     pub(super) fn weighs_on_the_rest(&self) -> bool {
         self.window.usual().is_some() && self.impact() >= HURTS
+    }
+
+    /// Tells whether a host that knew nothing of the kind is sent as much of it as of everything else: then it may come from
+    /// one sender. Of packets that no service is meant to be sent, that is; a stream of datagrams may be a film. One prober
+    /// of many hosts floods none of them.
+    pub(super) fn overwhelms(&self) -> bool {
+        let is_much = self.excess >= OVERWHELMING_PPS && self.excess >= self.ordinary();
+        !self.subject.is_aggregate && self.is_new() && is_much
     }
 
     /// Returns how much it hurts, 0 to 1 (DETECTION 1.7).

@@ -7,7 +7,8 @@
 //!
 //! Sources: DETECTION 5; RFC 8900 section 3.7 (fragments as a means of attack).
 //!
-//! Blind spots: slow fragments that never become whole, of which the rate says nothing.
+//! Blind spots: a few senders below 20,000 packets a second and below all else that the host is sent; slow fragments that
+//! never become whole, of which the rate says nothing.
 
 use crate::detect::finding::{FigureName as F, Finding};
 use crate::detect::flood::Stream;
@@ -32,9 +33,9 @@ pub fn detect(view: &View, subject: &Subject) -> Option<Finding> {
         return None;
     }
     let large = stream.excess >= LEAST_PPS && stream.window.share_over(stream.span) >= LEAST_SHARE;
-    // From few senders only beyond any tunnel, and where nothing of the kind was usual.
+    // From few senders only beyond any tunnel or everything else, and where nothing of the kind was usual.
     let leaps = stream.window.usual().is_some_and(|usual| stream.rate >= LEAP * usual);
-    let holds = large && (stream.is_from_many() || (leaps && stream.is_huge()));
+    let holds = large && (stream.is_from_many() || (leaps && stream.is_huge()) || stream.overwhelms());
     let mut finding = stream.finding(view, AlertKind::FragmentFlood, score, holds);
     finding.figures = vec![stream.rate_figure(F::FragmentsPerSecond), stream.share_figure(F::FragmentShare)];
     finding.figures.extend(stream.size_figures());

@@ -1,7 +1,8 @@
 //! ICMP flood (DETECTION 5): echo requests, unasked echo replies, and other messages of ICMP and ICMPv6 in excess.
 //!
 //! Method: an envelope CUSUM of their rate; 500 a second above what is usual, from ten senders, or 2,000 from fewer, since
-//! no diagnosis sends that many. Error messages that come beside another flood belong to it (`detect/flood.rs`).
+//! no diagnosis sends that many; or 1,000 where that is as much as everything else. Error messages that come beside another
+//! flood belong to it (`detect/flood.rs`).
 //!
 //! Sources: DETECTION 5; CERT CA-1998-01 (smurf).
 //!
@@ -29,7 +30,8 @@ pub fn detect(view: &View, subject: &Subject) -> Option<Finding> {
     }
     // One prober of many hosts is a sweep and floods nobody.
     let few = if subject.is_aggregate { f64::INFINITY } else { FEW_SOURCES_PPS };
-    let holds = if stream.sources >= LEAST_SOURCES { stream.excess >= LEAST_PPS } else { stream.excess >= few };
+    let many = stream.sources >= LEAST_SOURCES;
+    let holds = if many { stream.excess >= LEAST_PPS } else { stream.excess >= few || stream.overwhelms() };
     let mut finding = stream.finding(view, AlertKind::IcmpFlood, score, holds);
     let ipv4 = subject.prefix.network().is_ipv4();
     finding.target.protocol = Some(if ipv4 { Protocol::ICMP } else { Protocol::ICMPV6 });

@@ -8,8 +8,9 @@
 //!
 //! Sources: DETECTION 5 and 0.2 ("Sidedness"); Bock et al. 2021 (middlebox reflection); Moore et al. 2001 (backscatter).
 //!
-//! Blind spots: one sender below 20,000 packets a second may be a transfer of which one direction takes another path; the
-//! backscatter of floods elsewhere, slow and from few senders, is no attack on us and is not told.
+//! Blind spots: a few senders below 20,000 packets a second, and below all else that the host is sent, may be a transfer of
+//! which one direction takes another path; the backscatter of floods elsewhere, slow and from few senders, is no
+//! attack on us and is not told.
 
 use crate::detect::finding::{FigureName as F, Finding};
 use crate::detect::flood::Stream;
@@ -42,7 +43,7 @@ pub fn detect(view: &View, subject: &Subject, situation: &Situation) -> Option<F
     let least = if answers { LEAST_SYN_ACKS } else { LEAST_PPS };
     let asked = subject.syns.recent_per_second(stream.span) * (1.0 - situation.attack_share);
     let beyond_clients = stream.excess >= LEFT_BY_CLIENTS * asked;
-    let many = stream.is_from_many() || stream.is_huge();
+    let many = stream.is_from_many() || stream.is_huge() || stream.overwhelms();
     let holds = stream.excess >= least && beyond_clients && many;
     let mut finding = stream.finding(view, AlertKind::TcpFlagFlood, score, holds);
     if answers {
