@@ -519,6 +519,18 @@ fn the_attack_share_of_a_minute_is_that_of_its_handshakes() {
 }
 
 #[test]
+fn what_is_too_small_to_be_told_is_within_the_interval() {
+    for (forged, least, most) in [(0.0, 0.0, 0.01), (4.0, 0.038, 0.06)] {
+        let mut world = World::new(27);
+        world.run(300, &CALM);
+        world.run(240, &Load { forged, ..CALM });
+        assert!(world.loud().is_empty(), "{:?}", world.loud());
+        let share = world.minutes.last().unwrap().attack_share;
+        assert!((share.value, share.low) == (0.0, 0.0) && (least..most).contains(&share.high), "{forged}: {share:?}");
+    }
+}
+
+#[test]
 fn scans_do_not_hide_what_a_site_bears() {
     let mut world = World::new(330);
     world.scanned = true;

@@ -103,6 +103,8 @@ pub(crate) struct MinuteSums {
     pub(crate) flood: Part,
     /// Spread of the usual unfinished share: how far off the flood's share may be whatever the number of handshakes.
     pub(crate) flood_noise: f64,
+    /// What may have been attack although nothing of the kind was told.
+    pub(crate) unproven: Part,
     /// Robots' connections, and those that carried nothing.
     pub(crate) robotic: f64,
     pub(crate) opened: f64,
@@ -165,6 +167,9 @@ impl MinuteSums {
         };
         let unhealthy = self.unhealthy_ticks * BAD_PART >= self.ticks.max(1);
         let verdict = if unhealthy { self.counterfactual(&attack_share, standard) } else { self.absorbed(&demand) };
+        let high = (attack_share.high + self.unproven_share()).min(1.0);
+        let attack_share = Estimate { high, ..attack_share };
+        let demand = Estimate { low: rate * (1.0 - high), ..demand };
         MinuteVerdict {
             start,
             site,
@@ -198,6 +203,17 @@ impl MinuteSums {
         let (value, half) = ((flood + robotic).min(1.0), flood_half.hypot(robotic_half));
         let unseen = FAVOUR * flood * (1.0 - flood) * (1.0 - self.answered_share());
         Estimate { value, low: (value - half).max(0.0), high: (value + half.hypot(unseen)).min(1.0) }
+    }
+
+    /// Returns the share that may have been attack although nothing was told, at most: what is small enough is not found.
+    fn unproven_share(&self) -> f64 {
+        if self.first_syns <= 0.0 {
+            return 0.0;
+        }
+        let share = (self.unproven.attack / self.first_syns).clamp(0.0, 1.0);
+        let n = self.unproven.judged;
+        let chance = if n > 0.0 { 1.96 * ((share * (1.0 - share)).max(1.0 / n) / n).sqrt() } else { 0.0 };
+        share + chance
     }
 
     /// Share of first SYNs that were answered, 1 without any.

@@ -128,10 +128,26 @@ pub fn first_attempts(subject: &Subject) -> f64 {
 /// Judges the newest tick that can be: one second ago.
 fn now(subject: &Subject) -> Part {
     let client = subject.cohorts.client_side(LONGEST_DEADLINE, 1);
-    let usual = subject.unfinished.level().usual().map_or(FINISHED_AT_FIRST, |unfinished| 1.0 - unfinished).max(0.5);
     let Some(finished) = client.finished_share() else { return Part::default() };
-    let share = ((1.0 - finished / usual) * subject.cohorts.retries_answered(ANSWERED_OVER)).min(1.0);
+    let share =
+        ((1.0 - finished / usually_finished(subject)) * subject.cohorts.retries_answered(ANSWERED_OVER)).min(1.0);
     Part { attack: share * first_attempts(subject), judged: client.answered * client.raw }
+}
+
+fn usually_finished(subject: &Subject) -> f64 {
+    subject.unfinished.level().usual().map_or(FINISHED_AT_FIRST, |unfinished| 1.0 - unfinished).max(0.5)
+}
+
+/// Returns what of the last ten seconds' answered handshakes may have been attack although none is told: those that clients
+/// did not finish or reset, beyond what is usual. It bounds the share of an attack that is too small to be found.
+#[must_use]
+pub fn unproven(subject: &Subject) -> Part {
+    let deadline = subject.cohorts.deadline();
+    let client = subject.cohorts.client_side(deadline, 40);
+    let (reset, all) = subject.cohorts.abandoned(deadline, 40);
+    let unfinished = client.answered - client.finished / usually_finished(subject);
+    let usually_reset = subject.abandoned.level().usual().unwrap_or(0.0) * all;
+    Part { attack: unfinished.max(0.0) + (reset - usually_reset).max(0.0), judged: all * client.raw }
 }
 
 #[cfg(test)]

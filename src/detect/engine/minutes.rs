@@ -43,7 +43,11 @@ impl Engine {
         for watched in self.hosts.values() {
             let site = watched.subject.site;
             states.entry(site).or_default().add(watched);
-            add_to_minute(self.minutes.entry(site).or_default(), watched);
+            let sums = self.minutes.entry(site).or_default();
+            add_to_minute(sums, watched);
+            if watched.subject.last_tick().closes_period(40) {
+                add_unproven(sums, watched);
+            }
         }
         for (id, state) in states {
             let sums = self.minutes.entry(id).or_default();
@@ -135,6 +139,17 @@ fn add_to_minute(sums: &mut MinuteSums, watched: &Watched) {
     sums.home += subject.foreign.home.recent_per_second(1) / 4.0;
     sums.abroad += subject.foreign.abroad.rate.recent_per_second(1) / 4.0;
     sums.usual += subject.syns.usual().unwrap_or(0.0) / 4.0;
+}
+
+/// Adds what may have been attack in the last ten seconds of one host, beside what was told.
+fn add_unproven(sums: &mut MinuteSums, watched: &Watched) {
+    let situation = &watched.situation;
+    if !situation.flood {
+        sums.unproven.add(tally::unproven(&watched.subject));
+    }
+    if !situation.robotic {
+        sums.unproven.attack += 10.0 * situation.verified_robots();
+    }
 }
 
 fn add_flood(sums: &mut MinuteSums, watched: &Watched) {
