@@ -1,6 +1,7 @@
 //! Facts about flows and handshakes, told packet by packet.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use vigie::address::Address;
 use vigie::flow::{EndReason, FlowRecord, Outcome, Timeouts, Volume};
@@ -409,6 +410,34 @@ fn an_answer_repeated_after_the_clients_ack_is_counted_once() {
     let watch = Watch::of(packets).after(5);
     assert_eq!(watch.sum(|host| host.cohort.turned_away), 1);
     assert_eq!((watch.admitted(), watch.active()), (1, 1));
+}
+
+/// First attempts, answered and finished handshakes, and clients turned away, of a conversation that is sent four times.
+fn four_times(conversation: &[Packet], apart: u64) -> [u32; 4] {
+    let later =
+        |packet: &Packet, millis| Packet { timestamp: packet.timestamp.plus(Duration::from_millis(millis)), ..*packet };
+    let copies = (0..4).flat_map(|time| conversation.iter().map(move |packet| later(packet, time * apart)));
+    let watch = Watch::of(copies).after(5);
+    [
+        watch.sum(|host| host.cohort.opened),
+        watch.sum(|host| host.cohort.answered.iter().sum()),
+        watch.sum(|host| host.cohort.finished.iter().sum()),
+        watch.sum(|host| host.cohort.turned_away),
+    ]
+}
+
+/// As `tcpreplay --loop` sends it: the same numbers within the time for which a handshake is followed.
+#[test]
+fn a_recording_that_is_sent_again_turns_nobody_away() {
+    let pair = Pair::tcp(1);
+    let open = pair.handshake(0).to_vec();
+    let mut ended = open.clone();
+    ended.push(pair.asks(30, FIN | ACK, (101, 901), 0));
+    ended.push(pair.answers(40, FIN | ACK, (901, 102), 0));
+    ended.push(pair.asks(50, ACK, (102, 902), 0));
+    assert_eq!(four_times(&ended, 800), [4, 4, 4, 0]);
+    assert_eq!(four_times(&ended, 400), [2, 2, 2, 0], "a SYN so soon may be a copy of the mirror port");
+    assert_eq!(four_times(&open, 800), [1, 1, 1, 0], "what was never closed does not begin anew");
 }
 
 #[test]

@@ -221,6 +221,11 @@ impl Handshake {
         ticks(self.first_syn(now).plus(answered), now)
     }
 
+    /// Tells whether the client has finished, and long enough ago that its SYN again is no copy made by the mirror port.
+    fn is_done(&self, now: Timestamp) -> bool {
+        self.is(Outcome::FINISHED) && self.age_us(now) >= RETRANSMISSION_US
+    }
+
     fn answer(&mut self, now: Timestamp) -> Option<Event> {
         let after = (u64::from(self.age_us(now)) << 14) / 1_000_000;
         self.answered_after = u16::try_from(after).unwrap_or(u16::MAX);
@@ -331,7 +336,8 @@ impl Cohort {
     ///
     /// The same ISN again is a copy or a retry. Another ISN is another connection attempt (RFC 9293 section 3.10.7): the
     /// client has given the old one up, whatever became of it, so that one is closed with its outcome as it stands and
-    /// the new one is a first SYN of its own.
+    /// the new one is a first SYN of its own. So is the same ISN of a client that has finished: nothing is left to retry,
+    /// and a recording is being sent again (`tcpreplay --loop`).
     pub(crate) fn syn(
         &mut self,
         tuple: &Tuple,
@@ -342,12 +348,19 @@ impl Cohort {
         early: impl FnMut(&Handshake, Stage),
     ) -> Opening {
         if let Some(at) = self.find(tuple) {
-            if self.ring[at].client_isn == fold(syn.isn) {
+            if self.ring[at].client_isn == fold(syn.isn) && !self.ring[at].is_done(now) {
                 return Opening::Again(self.retry(at, now));
             }
             self.end(at, early);
         }
         self.open(tuple, syn, shift, followed, now)
+    }
+
+    /// Takes a SYN of the client on a connection that is open: what answers it turns nobody away.
+    pub(crate) fn syn_in_flow(&mut self, tuple: &Tuple, now: Timestamp, early: impl FnMut(&Handshake, Stage)) {
+        if let Some(at) = self.find(tuple).filter(|at| self.ring[*at].is_done(now)) {
+            self.end(at, early);
+        }
     }
 
     fn retry(&mut self, at: usize, now: Timestamp) -> Option<(u32, Event)> {

@@ -1,7 +1,8 @@
 //! Packets of known flows: proof, payload, repeated answers and the end.
 
 use super::connections::turns;
-use super::{Context, Partition, Segment, count_source, source_of};
+use super::{Context, Partition, Segment, count_source, report, source_of};
+use crate::flow::cohort::Handshake;
 use crate::flow::entry::{Flow, State};
 use crate::flow::quic;
 use crate::flow::table::{FlowId, reschedule};
@@ -116,9 +117,21 @@ impl Partition {
         if asks && segment.packet.flags.0 & (TcpFlags::FIN | TcpFlags::RST) != 0 {
             self.give_up(cx, id, segment);
         }
+        if asks && segment.packet.flags.is_syn() {
+            self.ask_again(id, segment);
+        }
         if segment.packet.flags.is_syn_ack() {
             self.repeat_answer(cx, id, segment);
         }
+    }
+
+    /// Takes the SYN of an open connection once more: a recording that is sent again and again.
+    fn ask_again(&mut self, id: FlowId, segment: &Segment<'_>) {
+        let flow = *self.table.get(id);
+        let Some(at) = self.server_place(&flow, segment) else { return };
+        let (places, reported) = (&mut self.places, &mut self.reported);
+        let early = |handshake: &Handshake, stage| reported.push(report(places, handshake, stage, segment.now()));
+        self.cohort.syn_in_flow(&segment.tuple(true, at), segment.now(), early);
     }
 
     /// Takes that a connection is over with this segment.
