@@ -9,7 +9,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -325,6 +325,65 @@ fn an_overloaded_run_says_the_same_with_any_number_of_threads() {
     assert!(!one.0.is_empty());
     for threads in [2, 4] {
         assert_eq!(of(threads), one, "{threads} threads");
+    }
+}
+
+/// Traffic that comes at once, and tells how far it has come.
+struct AtOnce<'a> {
+    frames: Pressed<'a>,
+    reached: &'a AtomicU64,
+}
+
+impl PacketSource for AtOnce<'_> {
+    fn poll(&mut self, on_frame: &mut dyn FnMut(Frame<'_>)) -> Result<Progress, SourceError> {
+        self.reached.store(self.frames.now.tick().number(), Ordering::Relaxed);
+        self.frames.poll(on_frame)
+    }
+
+    fn drops(&mut self) -> Result<CaptureDrops, SourceError> {
+        self.frames.drops()
+    }
+
+    fn strain(&mut self) -> Option<Strain> {
+        self.frames.strain()
+    }
+}
+
+/// An outlet that takes 2 ms for each tick, and notes how many were ahead of it at most.
+struct Behind<'a> {
+    reached: &'a AtomicU64,
+    most: u64,
+}
+
+impl Outlet for Behind<'_> {
+    fn tick(&mut self, tick: &JudgedTick<'_>) {
+        let over = Deadline::after(Duration::from_millis(2));
+        while !over.passed() {
+            std::hint::spin_loop();
+        }
+        self.most = self.most.max(self.reached.load(Ordering::Relaxed).saturating_sub(tick.summary.tick.number()));
+    }
+
+    fn alert(&mut self, _line: &Alert) {}
+
+    fn flow(&mut self, _record: &FlowRecord, _policy: &Policy) {}
+}
+
+#[test]
+fn a_scorer_that_is_too_slow_holds_up_the_capture_instead_of_growing_a_queue() {
+    let lead = Duration::ZERO;
+    let frames =
+        traffic(Scenario::Calm, &Parameters { duration: Duration::from_secs(250), lead, ..Parameters::default() });
+    for threads in [2, 4] {
+        let (began, reached) = (frames[0].0, AtomicU64::new(0));
+        let pressed = Pressed { frames: frames.iter().peekable(), began, now: began, script: |_| AT_EASE };
+        let source = AtOnce { frames: pressed, reached: &reached };
+        let sources = vec![Source { name: "double".to_owned(), frames: Box::new(source) }];
+        let mut behind = Behind { reached: &reached, most: 0 };
+        let outcome = run(sources, &settings(threads, true), &mut behind, &AtomicBool::new(false));
+        assert_eq!(outcome.accounting().processed, frames.len() as u64);
+        // Those that wait in the channel, and the packets of those under way in batches.
+        assert!((8..100).contains(&behind.most), "{threads} threads: {} ticks behind", behind.most);
     }
 }
 

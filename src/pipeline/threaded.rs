@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread::{Builder, Scope};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::batch::{BATCH_PACKETS, BATCHES_PER_SHARD, Message};
 use super::failure::Failure;
@@ -24,7 +24,13 @@ use crate::summary::Routed;
 /// Both ends of a channel.
 type Channel<T> = (Sender<T>, Receiver<T>);
 
-/// All channels of a run. What flows through them is bounded by the batches of each input and by [`super::RULES_AFTER`].
+/// Ticks of each input and shard that may wait for the scorer: four seconds. A live run waits for no policy, so without a
+/// bound a scorer that is starved would cost memory and tell of a past that grows. So it holds up the shards, they the
+/// inputs, and a ring that fills is what shedding answers.
+const WAIT_FOR_SCORER: usize = 16;
+
+/// All channels of a run. What flows through them is bounded by the batches of each input and by [`WAIT_FOR_SCORER`]. The
+/// scorer waits for nobody but them, so that who waits for it goes on.
 struct Wiring {
     to_shards: Vec<Channel<Message>>,
     /// Batches back, by input.
@@ -50,7 +56,7 @@ impl Wiring {
             spare,
             rulings: (0..shards).map(|_| unbounded()).collect(),
             counts: (0..shards).map(|_| unbounded()).collect(),
-            to_scorer: unbounded(),
+            to_scorer: bounded(WAIT_FOR_SCORER * (inputs + shards)),
             feedback: (!live).then(unbounded),
             promises: (0..inputs).map(|_| Arc::default()).collect(),
         }
