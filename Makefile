@@ -4,7 +4,7 @@ CARGO ?= cargo
 VIGIE = target/release/vigie
 DEMO = demo/launch-morning
 
-.PHONY: help demo test eval accuracy mutants floods soak chaos valgrind fuzz-smoke fuzz bench peers cost instructions lint release deb sbom reproducible
+.PHONY: help demo test eval accuracy mutants floods soak chaos valgrind fuzz-smoke fuzz bench peers cost instructions lint release static deb sbom reproducible
 
 help:
 	@echo "make demo     build, write a launch morning, replay it, leave a report"
@@ -23,6 +23,7 @@ help:
 	@echo "make instructions  count instructions a packet of the release binary"
 	@echo "make lint     formatting, clippy, documentation, dependencies and licences"
 	@echo "make release  build $(VIGIE)"
+	@echo "make static   build one file that needs no library: libpcap and musl inside (musl-tools, flex, bison)"
 	@echo "make deb      build a Debian package below target/debian (cargo install cargo-deb); yours with MAINTAINER='Name <mail>'"
 	@echo "make sbom     write what the program is made of to target/vigie.cdx.json (cargo install cargo-cyclonedx)"
 	@echo "make reproducible  build twice in two folders and compare to the byte"
@@ -120,6 +121,10 @@ lint:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 	$(CARGO) deny --offline --locked check bans licenses sources
+
+# For machines without libpcap or with another C library; LIBPCAP_SOURCE names libpcap's release where nothing can be fetched.
+static:
+	@scripts/static.sh
 
 # With the unit, manual pages, completions and a configuration to fill in.
 PACKAGE = target/package
