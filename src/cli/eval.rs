@@ -211,7 +211,7 @@ impl Eval {
         Ran {
             what: self.suite().map_or_else(names, |suite| format!("suite {suite}")),
             seeds: self.suite().map(|suite| written(self.seeds(suite))).unwrap_or_default(),
-            development_seeds: written(Suite::Quick.seeds()),
+            development_seeds: written(Suite::DEVELOPMENT),
             published_seeds: written(Suite::Full.seeds()),
             worlds_asked: worlds.len(),
             minutes: self.minutes,
