@@ -1,14 +1,17 @@
 //! Verified connections of one subject by country: what came, what is usual, and what home growth explains.
 
+mod countries;
 mod memory;
 
 pub use memory::ForeignMemory;
 
 use crate::country::Country;
 use crate::time::Tick;
+use crate::window::foreign::countries::{Countries, CountryWindow};
 use crate::window::negative_binomial;
+use crate::window::rate::Rate;
 use crate::window::rise::{Onset, Rise};
-use crate::window::series::{RateSeries, ShareSeries};
+use crate::window::series::ShareSeries;
 use crate::window::shift::Shift;
 use crate::window::sources::Arrivals;
 
@@ -31,14 +34,11 @@ const LEAST_TAU: f64 = 0.15;
 /// Spread of the power with which countries grow beside home in a rush (a starting value).
 const ELASTICITY_SPREAD: f64 = 0.25;
 
-/// Smallest excess of a country that matters, a second.
-const COUNTRY_FLOOR: f64 = 5.0;
-
 /// The countries of one subject.
 #[derive(Clone, Debug, Default)]
 pub struct Foreign {
     /// Verified connections from home.
-    pub home: RateSeries,
+    pub home: Rate,
     /// Verified connections from abroad, and their share among both.
     pub abroad: Shift,
     /// The same of sources that come after half a minute or more: one visit is several connections, which come and go
@@ -52,7 +52,7 @@ pub struct Foreign {
     pub home_robots: f64,
     near: Vec<Country>,
     leading: Vec<Country>,
-    countries: Vec<(Country, CountryWindow)>,
+    countries: Countries,
     /// Ten-second samples learned from.
     samples: u32,
     /// How connections from home and from abroad rose.
@@ -60,13 +60,6 @@ pub struct Foreign {
     rise_abroad: Rise,
     /// The least part that was really counted in the last ten seconds, and when.
     counted: Option<(f64, Tick)>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct CountryWindow {
-    rate: RateSeries,
-    samples: f64,
-    is_home: bool,
 }
 
 /// One country's part in a surge.
@@ -101,20 +94,14 @@ impl Foreign {
             far += if is_far { u64::from(*count) } else { 0 };
             self.place(*country, is_home);
         }
-        debug_assert!(verified_from.is_sorted_by_key(|(country, _)| *country), "both lists are in order");
-        let mut came = verified_from.iter().peekable();
-        for (country, window) in &mut self.countries {
-            while came.next_if(|(other, _)| other < country).is_some() {}
-            let count = came.next_if(|(other, _)| other == country).map_or(0, |(_, count)| *count);
-            window.rate.observe(tick, u64::from(count), raw, COUNTRY_FLOOR, cap);
-        }
+        self.countries.count(verified_from);
         self.count_part(tick, raw);
-        self.home.observe(tick, home, raw, COUNTRY_FLOOR, cap);
+        self.home.count(home);
         // Robots at home must not make those from abroad look fewer.
         let people = home as f64 * (1.0 - self.home_robots / self.home.sum().max(1.0)).clamp(0.0, 1.0);
         let all = people + abroad as f64;
-        self.abroad.observe(tick, abroad as f64, all, raw, COUNTRY_FLOOR, cap);
-        self.far.observe(tick, far as f64, all, raw, COUNTRY_FLOOR, cap);
+        self.abroad.observe(tick, abroad as f64, all, raw, cap);
+        self.far.observe(tick, far as f64, all, raw, cap);
         self.rise_home.observe(tick, home);
         self.rise_abroad.observe(tick, abroad);
     }
@@ -123,7 +110,7 @@ impl Foreign {
     pub fn observe_arrivals(&mut self, tick: Tick, abroad: Arrivals, home: Arrivals, cap: f64) {
         let (all, seen) = (abroad.all + home.all, abroad.seen + home.seen);
         let raw = if all > 0.0 { seen / all } else { 1.0 };
-        self.visits.observe(tick, abroad.all, all, raw, COUNTRY_FLOOR, cap);
+        self.visits.observe(tick, abroad.all, all, raw, cap);
         let raw = if abroad.all > 0.0 { abroad.seen / abroad.all } else { 1.0 };
         let envelope = self.strangers.level().is_armed().then(|| self.strangers.level().envelope(0.1));
         self.strangers.observe(tick, abroad.new, abroad.all, raw, envelope, cap);
@@ -140,32 +127,18 @@ impl Foreign {
     }
 
     fn place(&mut self, country: Country, is_home: bool) {
-        if let Ok(place) = self.find(country) {
-            self.countries[place].1.is_home = is_home;
+        if let Some(window) = self.countries.get_mut(country) {
+            window.is_home = is_home;
             return;
         }
         let most = if self.home.sum() + self.abroad.rate.sum() >= BUSY { ALL_COUNTRIES } else { MOST_COUNTRIES };
         if self.countries.len() >= most {
-            self.give_up_the_idlest();
+            self.countries.give_up_the_idlest();
         }
-        if let (Err(place), true) = (self.find(country), self.countries.len() < most) {
+        if self.countries.len() < most {
             // A country never seen has a history of zeros, as long as that of the others.
-            let mut window = CountryWindow { is_home, ..CountryWindow::default() };
-            (0..self.samples.min(40)).for_each(|_| window.learn_silence());
-            self.countries.insert(place, (country, window));
+            self.countries.insert(country, CountryWindow::silent(is_home, self.samples.min(40)));
         }
-    }
-
-    fn find(&self, country: Country) -> Result<usize, usize> {
-        self.countries.binary_search_by_key(&country, |(country, _)| *country)
-    }
-
-    /// Frees the place of the country that is usually least and is silent now, so that a stray visitor does not keep it.
-    fn give_up_the_idlest(&mut self) {
-        let usual = |window: &CountryWindow| window.rate.usual().unwrap_or(0.0);
-        let idle = self.countries.iter().enumerate().filter(|(_, (_, window))| window.rate.sum() == 0.0);
-        let idlest = idle.min_by(|(_, (_, a)), (_, (_, b))| usual(a).total_cmp(&usual(b))).map(|(place, _)| place);
-        idlest.map(|place| self.countries.remove(place));
     }
 
     /// Learns shares and countries from the last ten seconds, with a weight of 0 to 1; home and abroad, which keep weekly
@@ -176,15 +149,12 @@ impl Foreign {
         self.far.learn(weight);
         self.strangers.learn(weight);
         self.samples += u32::from(weight > 0.0);
-        for (_, window) in &mut self.countries {
-            window.rate.learn(weight);
-            window.samples += 1.0;
-        }
+        self.countries.learn(weight);
         // Chosen once, when levels are first known: a share whose parts change is no share of anything.
         if self.leading.is_empty() && self.abroad.rate.usual().is_some() {
-            let usual = |window: &CountryWindow| window.rate.usual().unwrap_or(0.0);
+            let abroad = self.countries.iter().filter(|(_, window)| !window.is_home);
             let mut abroad: Vec<(f64, Country)> =
-                self.countries.iter().filter(|(_, w)| !w.is_home).map(|(country, w)| (usual(w), *country)).collect();
+                abroad.map(|(country, window)| (window.usual().unwrap_or(0.0), country)).collect();
             abroad.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             self.leading = abroad.iter().take(LEADING).map(|(_, country)| *country).collect();
             self.far = Shift::default();
@@ -212,7 +182,7 @@ impl Foreign {
         let growth = self.home_growth();
         let abroad = self.countries.iter().filter(|(_, window)| !window.is_home);
         let mut surges: Vec<CountrySurge> =
-            abroad.map(|(country, window)| self.surge(*country, window, growth)).collect();
+            abroad.map(|(country, window)| self.surge(country, window, growth)).collect();
         surges.sort_by(|a, b| {
             (b.observed - b.expected).total_cmp(&(a.observed - a.expected)).then(a.country.cmp(&b.country))
         });
@@ -224,30 +194,33 @@ impl Foreign {
     #[must_use]
     pub fn loudest_country(&self, least: f64, times: f64) -> f64 {
         let growth = self.home_growth();
-        let exceeds = |(_, window): &&(Country, CountryWindow)| {
-            let observed = window.rate.sum();
-            if window.is_home || observed < least {
+        let exceeds = |(_, window): &(Country, &CountryWindow)| {
+            if window.is_home || window.most() < least {
+                return false;
+            }
+            let observed = self.countries.sum(window);
+            if observed < least {
                 return false;
             }
             let expected = self.expected_of(window, growth);
             observed - expected >= least && observed >= times * expected.max(1.0)
         };
         let loud = self.countries.iter().filter(exceeds);
-        loud.map(|(country, window)| self.surge(*country, window, growth).decades).fold(0.0, f64::max)
+        loud.map(|(country, window)| self.surge(country, window, growth).decades).fold(0.0, f64::max)
     }
 
     /// Returns the usual connections of a country in ten seconds; `None` before its own level and that of all are known.
     fn usual_of(&self, window: &CountryWindow) -> Option<f64> {
-        window.rate.usual().filter(|_| self.abroad.rate.usual().is_some()).map(|usual| usual * 10.0)
+        window.usual().filter(|_| self.abroad.rate.usual().is_some()).map(|usual| usual * 10.0)
     }
 
     /// Returns what is expected of a country. Until its own level is known, what it sends is held to be usual.
     fn expected_of(&self, window: &CountryWindow, growth: f64) -> f64 {
-        self.usual_of(window).map_or_else(|| window.rate.sum(), |usual| usual * growth)
+        self.usual_of(window).map_or_else(|| self.countries.sum(window), |usual| usual * growth)
     }
 
     fn surge(&self, country: Country, window: &CountryWindow, growth: f64) -> CountrySurge {
-        let (observed, expected) = (window.rate.sum(), self.expected_of(window, growth));
+        let (observed, expected) = (self.countries.sum(window), self.expected_of(window, growth));
         let Some(usual) = self.usual_of(window) else {
             return CountrySurge { country, observed, expected, decades: 0.0 };
         };
@@ -255,7 +228,7 @@ impl Foreign {
         let variance = window.growth_variance(usual, growth);
         let shape = 1.0 / (2.0 / window.shape(usual) + variance);
         let tail = negative_binomial::evidence(observed * raw, (expected * raw).max(1.0), shape);
-        let tau = window.rate.sigma().max(LEAST_TAU).hypot(variance.sqrt());
+        let tau = window.sigma().max(LEAST_TAU).hypot(variance.sqrt());
         let decades = tail.max(share_shift(observed, expected, self.home.sum(), tau));
         CountrySurge { country, observed, expected, decades }
     }
@@ -263,7 +236,7 @@ impl Foreign {
     /// Returns the connections of the last ten seconds by country, home included, the largest number first.
     #[must_use]
     pub fn origins(&self) -> Vec<(Country, f64)> {
-        let counts = self.countries.iter().map(|(country, window)| (*country, window.rate.sum()));
+        let counts = self.countries.iter().map(|(country, window)| (country, self.countries.sum(window)));
         let mut counts: Vec<(Country, f64)> = counts.filter(|(_, count)| *count > 0.0).collect();
         counts.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         counts
@@ -273,9 +246,9 @@ impl Foreign {
     /// first.
     #[must_use]
     pub fn excess_by_country(&self, home: bool, abroad: bool) -> Vec<(Country, f64)> {
-        let beyond = |window: &CountryWindow| window.rate.sum() - window.rate.usual().unwrap_or(0.0) * 10.0;
+        let beyond = |window: &CountryWindow| self.countries.sum(window) - window.usual().unwrap_or(0.0) * 10.0;
         let chosen = self.countries.iter().filter(|(_, window)| if window.is_home { home } else { abroad });
-        let excess = chosen.map(|(country, window)| (*country, beyond(window)));
+        let excess = chosen.map(|(country, window)| (country, beyond(window)));
         let mut excess: Vec<(Country, f64)> = excess.filter(|(_, count)| *count > 0.0).collect();
         excess.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         excess
@@ -301,13 +274,13 @@ impl Foreign {
 
     /// Restarts windows and tests after a gap; levels stay.
     pub fn restart(&mut self, tick: Tick) {
-        self.home.restart(tick);
+        self.home.restart();
         self.abroad.restart(tick);
         self.visits.restart(tick);
         self.far.restart(tick);
         self.strangers.restart(tick);
         self.home_robots = 0.0;
-        self.countries.iter_mut().for_each(|(_, window)| window.rate.restart(tick));
+        self.countries.restart();
         self.rise_home.clear();
         self.rise_abroad.clear();
     }
@@ -330,15 +303,10 @@ impl CountryWindow {
         (ELASTICITY_SPREAD * growth.max(1.0).ln()).powi(2) + 1.0 / (usual * self.samples).max(1.0)
     }
 
-    fn learn_silence(&mut self) {
-        self.rate.learn_rate(0.0);
-        self.samples += 1.0;
-    }
-
     /// Returns the shape of the country's counts: moments of its own samples (the spread of the logarithm beyond that of
     /// counting), shrunk to the class.
     fn shape(&self, mean: f64) -> f64 {
-        let sigma = self.rate.sigma();
+        let sigma = self.sigma();
         let own = (1.0 / (sigma * sigma - 1.0 / mean.max(1.0)).max(0.002)).clamp(2.0, 500.0);
         (self.samples * own + CLASS_STRENGTH * CLASS_SHAPE) / (self.samples + CLASS_STRENGTH)
     }

@@ -32,6 +32,7 @@ pub mod probing;
 pub mod profile;
 pub mod pulls;
 pub mod quic;
+pub mod rate;
 pub mod records;
 pub mod ring;
 pub mod rise;

@@ -4,7 +4,7 @@ use crate::time::Timestamp;
 use crate::window::calendar::Moment;
 use crate::window::level::Terms;
 use crate::window::profile::Season;
-use crate::window::series::RateSeries;
+use crate::window::rate::Rate;
 use crate::window::subject::Subject;
 
 /// Rates of a subject that keep a weekly profile: first SYNs, verified, served, packets, home, abroad.
@@ -68,12 +68,12 @@ impl Subject {
 
     /// Returns the rates that keep a profile.
     #[must_use]
-    pub const fn profiled(&self) -> [&RateSeries; PROFILED] {
+    pub fn profiled(&self) -> [&Rate; PROFILED] {
         [&self.syns, &self.verified, &self.served, &self.packets, &self.foreign.home, &self.foreign.abroad.rate]
     }
 
     /// Returns the rates that keep a profile, to be changed.
-    pub const fn profiled_mut(&mut self) -> [&mut RateSeries; PROFILED] {
+    pub fn profiled_mut(&mut self) -> [&mut Rate; PROFILED] {
         [
             &mut self.syns,
             &mut self.verified,

@@ -28,8 +28,13 @@ impl<const N: usize> Ring<N> {
         }
         self.sum = self.sum - self.values[self.next] + value;
         self.values[self.next] = value;
-        self.next = (self.next + 1) % N;
+        self.next = if self.next + 1 < N { self.next + 1 } else { 0 };
         self.filled = (self.filled + 1).min(N);
+    }
+
+    /// Takes so many zeros.
+    pub fn skip(&mut self, count: u64) {
+        (0..count.min(N as u64)).for_each(|_| self.push(0));
     }
 
     /// Returns the sum of the whole window.
@@ -41,13 +46,19 @@ impl<const N: usize> Ring<N> {
     /// Returns the sum of the newest `count` values, at most the whole window.
     #[must_use]
     pub fn recent(&self, count: usize) -> u64 {
-        if count >= N {
+        if count >= N || self.sum == 0 {
             return self.sum;
         }
         // The newest lie before the next, and what does not fit there at the end.
         let at_end = count.saturating_sub(self.next);
         let before = &self.values[self.next + at_end - count..self.next];
         before.iter().chain(&self.values[N - at_end..]).sum()
+    }
+
+    /// Returns what the sum of the whole window is after so many zeros.
+    #[must_use]
+    pub fn sum_after(&self, zeros: u64) -> u64 {
+        self.recent(usize::try_from(zeros).map_or(0, |zeros| N.saturating_sub(zeros)))
     }
 
     /// Returns the value pushed `back` pushes ago; 0 is the newest.
@@ -141,6 +152,22 @@ mod tests {
             prop_assert_eq!(ring.filled(), last.len());
             for (back, value) in last.iter().enumerate() {
                 prop_assert_eq!(ring.back(back), *value);
+            }
+        }
+
+        #[test]
+        fn zeros_that_are_skipped_are_zeros_that_were_taken(
+            runs in proptest::collection::vec((0_u64..1 << 40, 0_u64..20), 0..20),
+        ) {
+            let (mut pushed, mut skipped) = (Ring::<8>::default(), Ring::<8>::default());
+            for (value, zeros) in runs {
+                pushed.push(value);
+                skipped.push(value);
+                (0..zeros).for_each(|_| pushed.push(0));
+                prop_assert_eq!(skipped.sum_after(zeros), pushed.sum());
+                skipped.skip(zeros);
+                prop_assert_eq!((skipped.sum(), skipped.filled()), (pushed.sum(), pushed.filled()));
+                (0..8).for_each(|back| assert_eq!(skipped.back(back), pushed.back(back)));
             }
         }
 

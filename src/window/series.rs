@@ -1,25 +1,36 @@
-//! A rate or a share of one subject: its window, its usual level and its sequential test, kept in step.
+//! A rate or a share of one subject, its usual level and its sequential test, kept in step.
 //!
 //! A series samples itself every ten seconds. How much a sample teaches is the engine's say (freeze): an alarming time
 //! must not become the usual one.
 
+use std::ops::{Deref, DerefMut};
+
 use crate::time::{TICKS_PER_SECOND, Tick};
-use crate::window::calendar::Moment;
 use crate::window::cusum::{Bank, Odds};
-use crate::window::freeze::Lesson;
-use crate::window::level::{Level, Phase, ShareLevel, Terms};
-use crate::window::profile::Season;
-use crate::window::ring::Ring;
+use crate::window::level::ShareLevel;
+use crate::window::rate::Rate;
+pub use crate::window::rate::WINDOW;
 
-/// Ticks of the window that is sampled and shown: ten seconds.
-pub const WINDOW: usize = 40;
-
-/// Events a second.
+/// Events a second, tested against what is usual at most.
 #[derive(Clone, Debug, Default)]
 pub struct RateSeries {
-    window: Ring<WINDOW>,
-    level: Level,
+    rate: Rate,
     bank: Bank,
+}
+
+/// What is tested is a rate.
+impl Deref for RateSeries {
+    type Target = Rate;
+
+    fn deref(&self) -> &Rate {
+        &self.rate
+    }
+}
+
+impl DerefMut for RateSeries {
+    fn deref_mut(&mut self) -> &mut Rate {
+        &mut self.rate
+    }
 }
 
 impl RateSeries {
@@ -28,12 +39,12 @@ impl RateSeries {
     ///
     /// A count of n that stands for n / raw is tested as what it is: n, against the same part of the envelope.
     pub fn observe(&mut self, tick: Tick, count: u64, raw: f64, floor: f64, cap: f64) {
-        self.window.push(count);
+        self.rate.count(count);
         if count == 0 && self.bank.is_at_rest() {
-            if self.level.has_envelope() {
+            if self.level().has_envelope() {
                 self.bank.rest(tick);
             }
-        } else if let Some(envelope) = self.level.envelope(floor) {
+        } else if let Some(envelope) = self.envelope(floor) {
             self.bank.observe_count(tick, count as f64 * raw, envelope * raw / TICKS_PER_SECOND as f64, cap);
         }
     }
@@ -42,115 +53,9 @@ impl RateSeries {
     /// while no level is known.
     pub fn observe_part(&mut self, tick: Tick, counts: [u64; 2], raw: f64, floor: f64, cold: f64, cap: f64) {
         let [count, tested] = counts;
-        self.window.push(count);
-        let envelope = self.level.envelope(floor).unwrap_or(cold);
+        self.rate.count(count);
+        let envelope = self.envelope(floor).unwrap_or(cold);
         self.bank.observe_count(tick, tested as f64 * raw, envelope * raw / TICKS_PER_SECOND as f64, cap);
-    }
-
-    /// Learns from the window, once it is full, with a weight of 0 to 1.
-    pub fn learn(&mut self, weight: f64) {
-        if self.window.filled() == WINDOW {
-            self.level.learn(self.per_second(), 10.0, weight);
-        }
-    }
-
-    /// Does with the window what freeze and thaw say.
-    pub fn take(&mut self, lesson: Lesson) {
-        match lesson {
-            Lesson::Learn(weight) => self.learn(weight),
-            Lesson::SetAside if self.is_full() => self.level.set_aside(self.per_second(), 10.0),
-            Lesson::SetAside => {}
-            Lesson::Accept(part) => self.level.accept(part),
-        }
-    }
-
-    /// Moves to a moment of the week, as configured; `donor` is what a sibling's profile says of it.
-    pub fn prepare(&mut self, moment: &Moment, terms: Terms, donor: Option<Season>) {
-        self.level.set_terms(terms);
-        self.level.prepare(moment, donor);
-    }
-
-    /// Returns the level.
-    #[must_use]
-    pub const fn level(&self) -> &Level {
-        &self.level
-    }
-
-    /// Puts a level in place that was kept.
-    pub fn set_level(&mut self, level: Level) {
-        self.level = level;
-    }
-
-    /// Learns a ten-second sample that is known otherwise, in full.
-    pub fn learn_rate(&mut self, per_second: f64) {
-        self.level.learn(per_second, 10.0, 1.0);
-    }
-
-    /// Returns the rate of the last ten seconds (of what there is of them), a second.
-    #[must_use]
-    pub fn per_second(&self) -> f64 {
-        self.window.sum() as f64 * TICKS_PER_SECOND as f64 / self.window.filled().max(1) as f64
-    }
-
-    /// Tells whether ten seconds have been seen since the start or the last gap.
-    #[must_use]
-    pub const fn is_full(&self) -> bool {
-        self.window.filled() == WINDOW
-    }
-
-    /// Returns the rate of the last `ticks` ticks, a second.
-    #[must_use]
-    pub fn recent_per_second(&self, ticks: usize) -> f64 {
-        let ticks = ticks.min(self.window.filled().max(1));
-        self.window.recent(ticks) as f64 * TICKS_PER_SECOND as f64 / ticks as f64
-    }
-
-    /// Returns the sum of the last `ticks` ticks.
-    #[must_use]
-    pub fn recent(&self, ticks: usize) -> f64 {
-        self.window.recent(ticks) as f64
-    }
-
-    /// Returns the count of a single tick, so many ticks ago (0 is the newest; less than ten seconds).
-    #[must_use]
-    pub fn ago(&self, ticks: usize) -> f64 {
-        self.window.back(ticks) as f64
-    }
-
-    /// Returns the sum of the last ten seconds.
-    #[must_use]
-    pub fn sum(&self) -> f64 {
-        self.window.sum() as f64
-    }
-
-    /// Returns the usual rate.
-    #[must_use]
-    pub fn usual(&self) -> Option<f64> {
-        self.level.usual()
-    }
-
-    /// Returns the envelope.
-    #[must_use]
-    pub fn envelope(&self, floor: f64) -> Option<f64> {
-        self.level.envelope(floor)
-    }
-
-    /// Returns the narrow envelope: see [`Level::narrow_envelope`].
-    #[must_use]
-    pub fn narrow_envelope(&self, floor: f64) -> Option<f64> {
-        self.level.narrow_envelope(floor)
-    }
-
-    /// Returns the spread of the logarithm of ten-second samples.
-    #[must_use]
-    pub fn sigma(&self) -> f64 {
-        self.level.sigma()
-    }
-
-    /// Returns how known the level is.
-    #[must_use]
-    pub fn phase(&self) -> Phase {
-        self.level.phase()
     }
 
     /// Returns the evidence that the rate is above its envelope, in decades.
@@ -167,7 +72,7 @@ impl RateSeries {
 
     /// Restarts window and test after a gap; the level stays.
     pub fn restart(&mut self, tick: Tick) {
-        self.window.clear();
+        self.rate.restart();
         self.bank.clear(tick);
     }
 }

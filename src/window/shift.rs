@@ -1,7 +1,8 @@
 //! The share of one origin among all that come, with the rate behind it: what grows with everybody is no shift (FOR-2).
 
 use crate::time::Tick;
-use crate::window::series::{RateSeries, ShareSeries};
+use crate::window::rate::Rate;
+use crate::window::series::ShareSeries;
 
 /// Largest dispersion put down to visits of several connections.
 const MOST_DISPERSION: f64 = 6.0;
@@ -10,7 +11,7 @@ const MOST_DISPERSION: f64 = 6.0;
 #[derive(Clone, Debug, Default)]
 pub struct Shift {
     /// How many come from there.
-    pub rate: RateSeries,
+    pub rate: Rate,
     /// Which share of all that is.
     pub share: ShareSeries,
 }
@@ -18,8 +19,8 @@ pub struct Shift {
 impl Shift {
     /// Takes one tick's `part` of `whole` (weighted), of which a fraction `raw` was really counted; `floor` and `cap` as
     /// for [`RateSeries::observe`].
-    pub fn observe(&mut self, tick: Tick, part: f64, whole: f64, raw: f64, floor: f64, cap: f64) {
-        self.rate.observe(tick, super::whole(part), raw, floor, cap);
+    pub fn observe(&mut self, tick: Tick, part: f64, whole: f64, raw: f64, cap: f64) {
+        self.rate.count(super::whole(part));
         if whole <= 0.0 {
             // Nothing to take a share of, and nothing is tested.
             self.share.observe(tick, part, whole, raw, None, cap);
@@ -50,7 +51,7 @@ impl Shift {
 
     /// Restarts windows and tests after a gap; levels stay.
     pub fn restart(&mut self, tick: Tick) {
-        self.rate.restart(tick);
+        self.rate.restart();
         self.share.restart(tick);
     }
 }
@@ -62,7 +63,7 @@ mod tests {
 
     fn run(shift: &mut Shift, from: u64, ticks: u64, part: f64, whole: f64) {
         for n in from..from + ticks {
-            shift.observe(Tick::new(n), part, whole, 1.0, 5.0, STEP_CAP);
+            shift.observe(Tick::new(n), part, whole, 1.0, STEP_CAP);
             if Tick::new(n).closes_period(40) {
                 shift.learn(if n < 800 { 1.0 } else { 0.0 });
             }

@@ -18,6 +18,7 @@ use crate::window::foreign::Foreign;
 use crate::window::freeze::{Freeze, Lesson};
 use crate::window::level::Phase;
 use crate::window::ports::Ports;
+use crate::window::rate::Rate;
 use crate::window::records::Records;
 use crate::window::ring::Ring;
 use crate::window::rise::Rise;
@@ -69,9 +70,9 @@ pub struct Subject {
     /// Verified connections a second.
     pub verified: RateSeries,
     /// Connections served a second.
-    pub served: RateSeries,
+    pub served: Rate,
     /// Inbound packets a second.
-    pub packets: RateSeries,
+    pub packets: Rate,
     /// Share of answered handshakes the client did not finish by the deadline (SYN-2).
     pub unfinished: ShareSeries,
     /// Share of first SYNs the server left unanswered (SYN-6).
@@ -147,8 +148,8 @@ impl Subject {
             is_aggregate,
             syns: RateSeries::default(),
             verified: RateSeries::default(),
-            served: RateSeries::default(),
-            packets: RateSeries::default(),
+            served: Rate::default(),
+            packets: Rate::default(),
             unfinished: ShareSeries::default(),
             unanswered: ShareSeries::default(),
             turned_away: ShareSeries::default(),
@@ -210,8 +211,8 @@ impl Subject {
             let envelope = envelope / TICKS_PER_SECOND as f64;
             self.crowd.observe_count(tick, f64::from(host.verified) * raw, envelope * raw, cap);
         }
-        self.served.observe(tick, u64::from(host.served), raw, RATE_FLOOR, cap);
-        self.packets.observe(tick, host.inbound.packets, raw, RATE_FLOOR, cap);
+        self.served.count(u64::from(host.served));
+        self.packets.count(host.inbound.packets);
         self.observe_shares(tick, raw, cap);
         self.foreign.observe(tick, &host.verified_from, raw, is_home, STEP_CAP);
         let (rate, armed) = (self.verified.recent_per_second(8), self.syns.phase() > Phase::Unarmed);
@@ -373,9 +374,10 @@ impl Subject {
 
     /// Restarts windows and tests after a gap; levels stay.
     pub fn restart(&mut self, tick: Tick) {
-        for series in [&mut self.syns, &mut self.verified, &mut self.served, &mut self.packets] {
-            series.restart(tick);
-        }
+        self.syns.restart(tick);
+        self.verified.restart(tick);
+        self.served.restart();
+        self.packets.restart();
         for series in self.shares() {
             series.restart(tick);
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Engine;
 use crate::address::Prefix;
 use crate::detect::finding::FigureName;
+use crate::window::rate::Rate;
 use crate::window::subject::{RATE_FLOOR, VERIFIED_FLOOR};
 
 /// What is usual of one host, or of one site as the sum of its hosts.
@@ -44,7 +45,7 @@ impl Engine {
             .chain(self.hosts.values())
             .map(|watched| {
                 let subject = &watched.subject;
-                let rates = [
+                let rates: [(_, &Rate, _); 5] = [
                     (FigureName::FirstSynsPerSecond, &subject.syns, RATE_FLOOR),
                     (FigureName::VerifiedPerSecond, &subject.verified, VERIFIED_FLOOR),
                     (FigureName::ServedPerSecond, &subject.served, RATE_FLOOR),

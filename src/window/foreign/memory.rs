@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ALL_COUNTRIES, CountryWindow, Foreign};
+use super::{ALL_COUNTRIES, Foreign};
 use crate::country::Country;
+use crate::window::foreign::countries::CountryWindow;
 use crate::window::level::{Level, LevelMemory, ShareLevel, ShareMemory};
 
 /// Samples kept of each country: enough for a median.
@@ -24,8 +25,8 @@ impl Foreign {
     /// Returns what is to be kept.
     #[must_use]
     pub fn memory(&self) -> ForeignMemory {
-        let country = |(country, window): &(Country, CountryWindow)| {
-            (u32::try_from(country.index()).unwrap_or(u32::MAX), window.rate.level().memory(SAMPLES))
+        let country = |(country, window): (Country, &CountryWindow)| {
+            (u32::try_from(country.index()).unwrap_or(u32::MAX), window.level().memory(SAMPLES))
         };
         ForeignMemory {
             share: self.abroad.share.level().memory(),
@@ -45,11 +46,9 @@ impl Foreign {
         }
         for (index, kept) in &memory.countries {
             let country = Country::from_index(usize::try_from(*index).ok()?);
-            let mut window = CountryWindow { samples: f64::from(samples), ..CountryWindow::default() };
-            window.rate.set_level(Level::from_memory(kept, aged)?);
-            match foreign.countries.binary_search_by_key(&country, |(country, _)| *country) {
-                Err(place) if country.is_known() => foreign.countries.insert(place, (country, window)),
-                _ => return None,
+            let window = CountryWindow::with_level(Level::from_memory(kept, aged)?, f64::from(samples));
+            if !(country.is_known() && foreign.countries.insert(country, window)) {
+                return None;
             }
         }
         Some(foreign)
