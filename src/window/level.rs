@@ -9,11 +9,13 @@
 //! Below 180 s nothing is promised: [`Level::envelope`] is `None`, unless a peak was configured.
 
 mod memory;
+mod samples;
 
 pub use memory::{LevelMemory, ShareMemory};
 
 use crate::kind::closed_set;
 use crate::window::calendar::Moment;
+use crate::window::level::samples::Samples;
 use crate::window::profile::Season;
 use crate::window::season::{Origin, Seasonal};
 
@@ -86,48 +88,6 @@ pub struct Terms {
 impl Default for Terms {
     fn default() -> Self {
         Self { width: WIDTH, times: 1.0, peak: 0.0 }
-    }
-}
-
-/// The accepted samples of the last hour, as a ring. Four bytes each: there are hundreds of subjects and countries.
-#[derive(Clone, Debug, Default)]
-struct Samples {
-    values: Vec<f32>,
-    next: usize,
-    /// Median and spread, while nothing has changed them.
-    middle: Option<(f64, f64)>,
-}
-
-impl Samples {
-    #[expect(clippy::cast_possible_truncation, reason = "seven digits are plenty for a median")]
-    fn push(&mut self, value: f64) {
-        let value = value as f32;
-        if self.values.len() < KEPT {
-            self.values.push(value);
-            // One more in the middle leaves the middle where it is, and no spread where there was none.
-            self.middle = self.middle.filter(|middle| *middle == (f64::from(value), 0.0));
-        } else {
-            let before = std::mem::replace(&mut self.values[self.next], value);
-            self.next = (self.next + 1) % KEPT;
-            self.middle = self.middle.filter(|_| before.to_bits() == value.to_bits());
-        }
-    }
-
-    /// Returns [`median_and_spread()`]; most samples are those of silent countries, all alike, and change neither.
-    fn middle(&mut self) -> (f64, f64) {
-        *self.middle.get_or_insert_with(|| median_and_spread(&self.values))
-    }
-
-    /// Adds to every sample.
-    fn shift(&mut self, by: f32) {
-        self.values.iter_mut().for_each(|value| *value += by);
-        self.middle = None;
-    }
-
-    /// Returns the newest `count` samples, or what there is of them, oldest first.
-    fn newest(&self, count: usize) -> Vec<f32> {
-        let old = self.values.len().saturating_sub(count);
-        self.values[self.next..].iter().chain(&self.values[..self.next]).skip(old).copied().collect()
     }
 }
 
@@ -419,20 +379,6 @@ mod tests {
         let usual = level.usual().unwrap();
         assert!((usual - 100.05).abs() < 0.1, "{usual}");
         assert!(level.envelope(20.0).unwrap() >= 130.0);
-    }
-
-    #[test]
-    fn the_middle_is_that_of_the_samples_whatever_came() {
-        let mut samples = Samples::default();
-        let runs = [(0.0, 50), (1.0, 3), (0.0, 700), (2.0, 2), (0.0, 400), (-1.0, 300), (0.0, 200), (0.5, 800)];
-        for (value, count) in runs {
-            for n in 0..count {
-                samples.push(if n % 97 == 96 { 7.0 } else { value });
-                assert_eq!(samples.middle(), median_and_spread(&samples.values));
-            }
-            samples.shift(0.25);
-            assert_eq!(samples.middle(), median_and_spread(&samples.values));
-        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DAY, FORTNIGHT, KEPT, Level, SIGMA_FLOOR, Samples, ShareLevel, median_and_spread};
+use super::{DAY, FORTNIGHT, KEPT, Level, SIGMA_FLOOR, Samples, ShareLevel};
 use crate::window::profile::Profile;
 use crate::window::season::Seasonal;
 
@@ -90,11 +90,11 @@ impl ShareLevel {
     /// Takes what was kept; `None` when it cannot have come from a share.
     #[must_use]
     pub fn from_memory(memory: &ShareMemory) -> Option<Self> {
-        let samples = samples(&memory.samples, 0.0..=1.0)?;
-        let (median, sigma) = median_and_spread(&samples.values);
+        let mut samples = samples(&memory.samples, 0.0..=1.0)?;
+        let (median, sigma) = samples.middle();
         let seen = usize::try_from(memory.seen).ok()?.min(MOST_SEEN);
         // More is not claimed than there are samples to show for it.
-        let seen = if samples.values.len() < KEPT { samples.values.len().min(seen) } else { seen };
+        let seen = if samples.len() < KEPT { samples.len().min(seen) } else { seen };
         Some(Self { samples, seen, median, sigma })
     }
 }
@@ -102,7 +102,7 @@ impl ShareLevel {
 /// Takes samples, oldest first.
 fn samples(kept: &[f32], range: std::ops::RangeInclusive<f32>) -> Option<Samples> {
     let fine = kept.len() <= KEPT && kept.iter().all(|sample| range.contains(sample));
-    fine.then(|| Samples { values: kept.to_vec(), ..Samples::default() })
+    fine.then(|| Samples::of(kept.to_vec()))
 }
 
 #[cfg(test)]
