@@ -12,6 +12,7 @@ mod minutes;
 mod revision;
 mod settings;
 mod survey;
+mod vacancies;
 
 pub use armed::{Armed, Home};
 pub use judgement::Score;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Engine;
+use super::vacancies::Vacancies;
 use crate::detect::sources;
 use crate::detect::watched::{Watched, WatchedSite};
 use crate::hash::Seed;
@@ -14,9 +15,6 @@ use crate::window::subject::Sidedness;
 
 /// Hosts watched one by one; what does not fit counts in its prefix.
 pub(super) const MOST_HOSTS: usize = 256;
-
-/// A host unseen for so long may lose its place: fifteen minutes.
-const FORGET_AFTER: u64 = 3_600;
 
 impl Engine {
     /// Per-source knowledge first, so that the same tick's records are judged with it.
@@ -48,8 +46,9 @@ impl Engine {
     /// ([`Engine::detect`]).
     pub(super) fn observe_hosts(&mut self, summary: &Summary, newly_protected: &[HostTick]) {
         let tick = summary.tick;
+        let mut vacancies = None;
         for host in summary.hosts.iter().chain(newly_protected) {
-            self.make_room(tick, host);
+            self.make_room(tick, host, &mut vacancies);
         }
         for record in &summary.cohorts {
             let source = self.seed.address(record.source);
@@ -116,24 +115,18 @@ impl Engine {
         }
     }
 
-    /// Gives a host a place of its own, if it may have one.
-    fn make_room(&mut self, tick: Tick, host: &HostTick) {
+    /// Gives a host a place of its own, if it may have one; `vacancies` are those of this tick, once they are asked for.
+    fn make_room(&mut self, tick: Tick, host: &HostTick, vacancies: &mut Option<Vacancies>) {
         if self.hosts.contains_key(&host.address) || host.inbound.packets == 0 {
             return;
         }
         let Some(site) = self.policy.site_of(host.address) else { return };
         if self.hosts.len() >= MOST_HOSTS {
-            let speaks = |watched: &Watched| watched.subject.verified.per_second() > 0.0 || watched.situation.flood;
-            let idle = |watched: &Watched| tick.since(watched.subject.last_seen) > FORGET_AFTER;
+            let vacancies = vacancies.get_or_insert_with(|| Vacancies::of(&self.hosts, tick));
             let wants = host.verified > 0 || host.syn >= 20;
-            let loser = self
-                .hosts
-                .iter()
-                .filter(|(_, watched)| idle(watched) || (wants && !speaks(watched)))
-                .min_by_key(|(address, watched)| (watched.subject.last_seen, **address))
-                .map(|(address, _)| *address);
-            let Some(loser) = loser else { return };
+            let Some(loser) = vacancies.take(wants) else { return };
             self.hosts.remove(&loser);
+            vacancies.add(host.address, tick);
         }
         let mut watched = Watched::new(host.address.host_prefix(), site, false, tick);
         watched.subject.prepare(&self.outlooks.of(&self.policy, site, tick), &self.outlooks.lent(site));
