@@ -8,7 +8,6 @@
 use crate::detect::finding::{FigureName as F, Finding};
 use crate::detect::view::{Situation, View, figure, on_tcp};
 use crate::kind::{AlertKind, Severity, Verdict};
-use crate::window::series::median;
 use crate::window::subject::{Sidedness, Subject};
 
 /// Served connections a second, at the median, below which an outage cannot be told from a quiet minute.
@@ -20,12 +19,11 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
         return None;
     }
     // What is usual is no more than the most: hosts that are well need no medians.
-    let most = subject.history.iter().map(|(served, _)| *served).fold(0.0, f64::max);
+    let most = subject.history.most_served();
     if most < LEAST_SERVED || subject.served.per_second() >= 0.2 * most {
         return None;
     }
-    let served_usual = median(subject.history.iter().map(|(served, _)| *served))?;
-    let syns_usual = median(subject.history.iter().map(|(_, syns)| *syns))?;
+    let (served_usual, syns_usual) = subject.history.usual()?;
     let (served, syns) = (subject.served.per_second(), subject.syns.per_second() * (1.0 - situation.attack_share));
     let people_come = syns >= 0.5 * syns_usual && syns <= 1.5 * syns_usual.max(1.0);
     let fires = served_usual >= LEAST_SERVED && served < 0.2 * served_usual && people_come;

@@ -17,6 +17,7 @@ pub mod first_byte;
 pub mod foreign;
 pub mod freeze;
 pub mod gaps;
+pub mod history;
 pub mod known;
 pub mod level;
 pub mod logins;

@@ -248,8 +248,9 @@ pub struct Strays {
     pub quic: Quic,
     /// Inbound packets.
     inbound: Ring<WINDOW>,
-    /// Hosts that strays went to, for subjects of several hosts.
+    /// Hosts that strays went to, for subjects of several hosts, and which tick of the second is next.
     targets: [Distinct; SOURCE_TICKS],
+    next: usize,
     outbound_seen: u64,
     /// Quiet ten seconds learned from, up to as many as arm a level.
     learned: usize,
@@ -260,8 +261,8 @@ impl Strays {
     pub fn observe(&mut self, tick: Tick, host: &HostTick, targets: &Distinct) {
         self.inbound.push(host.inbound.packets);
         self.outbound_seen = self.outbound_seen.saturating_add(host.outbound.packets);
-        self.targets.rotate_right(1);
-        self.targets[0] = *targets;
+        self.targets[self.next] = *targets;
+        self.next = (self.next + 1) % SOURCE_TICKS;
         let initials = host.strays.iter().filter(|row| row.kind == StrayKind::QuicInitial);
         self.quic.observe(tick, host, initials.map(|row| row.volume.packets).sum());
         for family in Family::ALL {

@@ -16,6 +16,7 @@ use crate::window::cusum::{Bank, STEP_CAP, STEP_CAP_CORROBORATED};
 use crate::window::first_byte::FirstByte;
 use crate::window::foreign::Foreign;
 use crate::window::freeze::{Freeze, Lesson};
+use crate::window::history::History;
 use crate::window::level::Phase;
 use crate::window::ports::Ports;
 use crate::window::rate::Rate;
@@ -121,8 +122,8 @@ pub struct Subject {
     pub systems: Systems,
     /// Unfinished handshakes by second, a little over a minute: what is half-open on the server.
     pub half_open: Ring<63>,
-    /// (served, first SYNs) by ten seconds, five minutes, the newest last.
-    pub history: std::collections::VecDeque<(f64, f64)>,
+    /// The last five quiet minutes.
+    pub history: History,
     /// The largest alarm ratio since the last sample: what freezes learning.
     pub alarm_ratio: f64,
     /// First and last tick with traffic.
@@ -174,7 +175,7 @@ impl Subject {
             given_up: Ring::default(),
             systems: Systems::default(),
             half_open: Ring::default(),
-            history: std::collections::VecDeque::new(),
+            history: History::default(),
             alarm_ratio: 0.0,
             first_seen: tick,
             last_seen: tick,
@@ -311,10 +312,7 @@ impl Subject {
         self.strays.learn(weight);
         // What is usual must not become the outage or the flood that is compared with it.
         if weight > 0.0 {
-            if self.history.len() == 30 {
-                self.history.pop_front();
-            }
-            self.history.push_back((self.served.per_second(), self.syns.per_second()));
+            self.history.push(self.served.per_second(), self.syns.per_second());
         }
         self.first_byte.learn(weight);
         self.answers.learn(weight);
