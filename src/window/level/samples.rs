@@ -51,9 +51,9 @@ impl Samples {
     /// Returns how many values come before that of a place.
     fn rank(&self, place: u16) -> usize {
         let key = |place: u16| (self.values[usize::from(place)], place);
-        let ((value, place), before) = (key(place), |other| key(other));
+        let (value, place) = key(place);
         self.order.partition_point(|other| {
-            let (other, at) = before(*other);
+            let (other, at) = key(*other);
             other.total_cmp(&value).then(at.cmp(&place)).is_lt()
         })
     }
