@@ -155,6 +155,11 @@ impl Attempts {
         (self.intake, self.refused, self.classes) = (0, false, 0);
     }
 
+    /// Tells, after a close, whether the next one would change nothing if nothing came before it.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.oldest == self.next && self.shift == 0
+    }
+
     /// Forgets everything, without outcomes: the capture clock was set.
     pub(crate) fn clear(&mut self) {
         self.heads.fill(NONE);

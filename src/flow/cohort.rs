@@ -326,6 +326,11 @@ impl Cohort {
         usize::try_from(self.next - self.oldest).unwrap_or(self.capacity)
     }
 
+    /// Tells whether no handshake is followed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.oldest == self.next
+    }
+
     /// Places in all.
     pub(crate) fn capacity(&self) -> usize {
         self.capacity

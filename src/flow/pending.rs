@@ -246,6 +246,10 @@ impl Pending {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.taken == 0
+    }
+
     pub(crate) fn clear(&mut self) {
         self.tags.fill(Row::default());
         self.away.fill(0);

@@ -90,6 +90,11 @@ impl ContactSamplers {
             sampler.close(contacts);
         }
     }
+
+    /// Tells, after a close, whether the next one would change nothing if nothing came before it.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        [&self.verified, &self.unproven, &self.progress, &self.held].iter().all(|sampler| sampler.shift == 0)
+    }
 }
 
 const fn is_kept(source: u64, shift: u32) -> bool {

@@ -8,6 +8,7 @@ mod connections;
 mod ending;
 mod established;
 mod probes;
+mod rest;
 mod sampled;
 mod strays;
 mod unproven;
@@ -150,6 +151,8 @@ pub(crate) struct Partition {
     probes: Vec<Probe>,
     /// Flows that ended since the last tick.
     ended: Vec<FlowRecord>,
+    /// Nothing is held and no packet came since the last tick: to end another changes nothing.
+    pub(super) rests: bool,
 }
 
 impl Partition {
@@ -170,6 +173,7 @@ impl Partition {
             heavy: HeavyDestinations::new(key),
             asked: Asked::new(),
             ended: Vec::with_capacity(MOST_ENDED),
+            rests: false,
         }
     }
 
@@ -221,6 +225,7 @@ impl Partition {
     }
 
     fn take(&mut self, cx: &mut Context<'_>, packet: &Packet, pair_hash: u64, sought: Option<Sought>) {
+        self.rests = false;
         let Some(sought) = sought else { return self.take_fragment(cx, packet) };
         let segment = Segment::new(packet, pair_hash, &sought);
         let guessed = sought.guess.filter(|id| self.table.holds(*id, &sought.key));
@@ -243,16 +248,20 @@ impl Partition {
         summary: &mut Summary,
         on_flow: &mut dyn FnMut(FlowRecord),
     ) {
+        self.asked.close(tick);
+        if self.rests {
+            return;
+        }
         self.sweep(cx, tick, leapt);
         self.ended.drain(..).for_each(on_flow);
         self.close_cohort(cx, tick, leapt, &mut summary.cohorts);
         self.close_attempts(tick, leapt, &mut summary.probes);
         self.contacts.close(&mut summary.contacts);
         self.heavy.close(&mut summary.candidates);
-        self.asked.close(tick);
         self.pending.sweep(tick.number(), micros32(tick.end()));
         cx.counts.active += self.table.live() as u64;
         cx.counts.cohort_active += self.cohort.taken() as u64;
+        self.rests = self.holds_nothing();
     }
 
     /// Ends all flows and hands out their records.

@@ -223,6 +223,11 @@ impl Places {
         largest
     }
 
+    /// Tells whether no host has a place.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.taken == 0
+    }
+
     /// Forgets which handshakes are followed: the sampler was emptied.
     pub(crate) fn forget_followed(&mut self) {
         for place in &mut self.places {

@@ -266,3 +266,83 @@ impl Shard {
         (&mut self.partitions, context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+    use crate::hash::mix;
+    use crate::packet::{Protocol, TcpFlags};
+    use crate::policy::Site;
+
+    const HOST: Address = Address::v4([192, 0, 2, 1]);
+    /// Ticks in which packets come, and silence after them: until flows, talk, places and rates are gone.
+    const BUSY: u64 = 4;
+    const SILENT: u64 = 1_600;
+
+    fn shard() -> Shard {
+        let site = Site { name: "site".into(), prefixes: vec![HOST.host_prefix()] };
+        let settings =
+            ShardSettings { flow_capacity: 512, pending_capacity: 512, cohort_capacity: 256, ..Default::default() };
+        let policy = Arc::new(Policy::new(vec![site], true));
+        Shard::new(&settings, 0..PARTITIONS, Arc::new(Origins::default()), policy)
+    }
+
+    /// SYNs, answers, data, resets and datagrams of a few clients, and of so many that samplers are thinned.
+    fn packet(round: u64, tick: Tick, n: u64) -> Packet {
+        let dice = mix(round, n);
+        let client = Address::v4((0x0b00_0000 + (dice & if round % 2 == 0 { 7 } else { 0xffff }) as u32).to_be_bytes());
+        let (asks, port) = (dice >> 20 & 1 == 0, 4_000 + (dice >> 24 & 3) as u16);
+        let (source, destination) = if asks { (client, HOST) } else { (HOST, client) };
+        let (source_port, destination_port) = if asks { (port, 53) } else { (53, port) };
+        let flags = [2, 18, 16, 24, 17, 4][(dice >> 32) as usize % 6];
+        let udp = dice >> 40 & 3 == 0;
+        Packet {
+            timestamp: Timestamp::from_nanos(tick.start().as_nanos() + (n & 0xffff) * 1_000),
+            source,
+            destination,
+            source_port,
+            destination_port,
+            protocol: if udp { Protocol::UDP } else { Protocol::TCP },
+            flags: TcpFlags(if udp { 0 } else { flags }),
+            payload_len: if udp || flags == 24 { 40 } else { 0 },
+            wire_len: 100,
+            ..Packet::default()
+        }
+    }
+
+    /// Hands packets, silences, a leap of hours and a clock set back to two shards, one of which never takes the short way.
+    #[test]
+    fn silence_is_ended_at_rest_as_it_is_awake() {
+        let (mut short, mut long) = (shard(), shard());
+        let (mut counted, mut expected) = (Summary::default(), Summary::default());
+        let (mut flows, mut expected_flows, mut rested) = (Vec::new(), Vec::new(), 0);
+        for (round, start) in [6_800_000_000, 6_800_002_000, 6_800_100_000, 6_800_000_000_u64].into_iter().enumerate() {
+            for n in 0..BUSY + SILENT {
+                let tick = Tick::new(start + n);
+                let packets = if n >= BUSY {
+                    0
+                } else if round % 2 == 0 {
+                    40
+                } else {
+                    4_000
+                };
+                for packet in (0..packets).map(|at| packet(round as u64, tick, n << 16 | at)) {
+                    let hash = short.seed.pair(packet.source, packet.destination);
+                    short.observe(&packet, hash);
+                    long.observe(&packet, hash);
+                }
+                rested += short.partitions.iter().filter(|partition| partition.rests).count();
+                long.partitions.iter_mut().for_each(|partition| partition.rests = false);
+                short.close(tick, &mut counted, &mut |record| flows.push(record));
+                long.close(tick, &mut expected, &mut |record| expected_flows.push(record));
+                assert_eq!(counted, expected);
+                assert_eq!(flows, expected_flows);
+            }
+            assert!(short.partitions.iter().all(|partition| partition.rests));
+            assert_eq!(format!("{:?}", short.partitions), format!("{:?}", long.partitions));
+        }
+        assert!(rested > 4 * PARTITIONS * 100, "{rested}");
+        assert!(!flows.is_empty());
+    }
+}
