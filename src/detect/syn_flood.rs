@@ -2,11 +2,11 @@
 //!
 //! Method: of the handshakes the server answered, how many did the client finish (SYN-2, share CUSUM)? Of those of new
 //! sources, how many fell silent compared with known sources under the same load (SYN-3)? Both must agree where a
-//! control group exists, unless known sources finish as ever while a clear part of the answered does not. Where the server answers hardly anything only the client side is judged, with a margin; and
-//! sources that cannot exist (0/8, 127/8, 224/3) prove forging whatever the server does. What closed ports refuse with a
-//! reset beside a service that goes on as usual is a flood when it surges and its sources do not come again. SYN-1, the
-//! surge itself, gives the start and never an alert. In a surge most of which its senders reset, bots send SYNs past their
-//! own stacks. SYN-5 (do sources come twice, do all SYNs look alike) tells forged sources from such bots and is evidence.
+//! control group exists, unless known sources finish as ever while a clear part of the answered does not. Where the server
+//! answers hardly anything only the client side is judged, with a margin; and sources that cannot exist (0/8, 127/8, 224/3)
+//! prove forging whatever the server does. What closed ports refuse with a reset beside a service that goes on as usual is
+//! a flood when it surges and its sources do not come again. SYN-1, the surge itself, gives the start and never an alert. In
+//! a surge most of which its senders reset, bots send SYNs past their own stacks. SYN-5 (do sources come twice, do all SYNs look alike) tells forged sources from such bots and is evidence.
 //! SYN-4 estimates the half-open handshakes on the server. A small queue is full before a share can be judged for long:
 //! where a server surges, answers strangers who do not finish and then nobody, its silence takes the place of more evidence.
 //!

@@ -10,7 +10,7 @@
 //!
 //! Blind spots: queries to a UDP service that answers them all look like its clients'; one sender below 20,000 packets a
 //! second looks like telephony or video; a flood that was on before the capture began passes for the usual state if it
-//! comes from fewer than fifty senders.
+//! comes from fewer than fifty senders; Initials at a server that chooses no connection ids of its own.
 
 use crate::detect::finding::{FigureName as F, Finding};
 use crate::detect::flood::{HURTS, Stream};

@@ -31,6 +31,11 @@ pub(crate) fn opens(packet: &Packet) -> bool {
     packet.marks.any(Marks::QUIC_INITIAL) && !reflected
 }
 
+/// Tells whether the server's datagram gives the client an id that it can prove its address by: one of the server's own.
+pub(crate) fn offers_proof(flow: &Flow, packet: &Packet) -> bool {
+    packet.acknowledgment != 0 && packet.acknowledgment != flow.sequence_end[flow.originator().index()]
+}
+
 impl Flow {
     /// Tells whether the flow is a QUIC conversation whose originator has still to prove its address.
     pub(crate) fn is_unproven_quic(&self) -> bool {

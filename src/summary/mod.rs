@@ -63,7 +63,7 @@ pub struct CohortTick {
 pub struct QuicTick {
     /// First Initials of a client's conversation, retransmissions removed.
     pub opened: u32,
-    /// Conversations the host answered for the first time.
+    /// Conversations the host answered for the first time, with a connection id of its own.
     pub answered: u32,
     /// Clients that used a connection id the host had chosen, for the first time: their address is proven (RFC 9000
     /// section 8.1).

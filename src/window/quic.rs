@@ -1,10 +1,11 @@
 //! QUIC connections to one subject: of those the host answered, how many did the client go on with?
 //!
 //! What SYN-2 asks of TCP (DETECTION 2.3), asked of Initials: a client that was answered uses the connection id the host
-//! chose, a forged one never does (RFC 9000 section 8.1; Nawrocki et al. 2021). Opening, answer and proof come in ticks of
-//! their own, so answers are compared with the proofs of half a second later, over a second, or over two or four where it
-//! takes as long until fifty were answered; each step of the test is a tick's part of that time, so that what overlaps counts
-//! once. Of fewer clients the comparison says nothing, since single proofs fall beside its edges.
+//! chose, a forged one never does (RFC 9000 section 8.1; Nawrocki et al. 2021). Only answers with an id of the host's own are
+//! compared: where it takes over the client's, or wants none, nobody can prove anything. Opening, answer and proof come in
+//! ticks of their own, so answers are compared with the proofs of half a second later, over a second, or over two or four
+//! where it takes as long until fifty were answered; each step of the test is a tick's part of that time, so that what
+//! overlaps counts once. Of fewer clients the comparison says nothing, since single proofs fall beside its edges.
 
 use crate::summary::HostTick;
 use crate::time::Tick;

@@ -203,7 +203,8 @@ impl Partition {
             cx.counts.data_segments += u64::from(segment.is_data());
             self.follow(cx, id, segment, finished);
         } else {
-            if let Some(at) = self.server_place(&flow, segment).filter(|_| flow.has(State::QUIC)) {
+            let provable = flow.has(State::QUIC) && quic::offers_proof(&flow, packet);
+            if let Some(at) = self.server_place(&flow, segment).filter(|_| provable) {
                 self.host(cx, at).quic.answered += 1;
             }
             self.take_datagram(cx, id, segment);
