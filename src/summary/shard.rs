@@ -291,7 +291,8 @@ mod tests {
     /// SYNs, answers, data, resets and datagrams of a few clients, and of so many that samplers are thinned.
     fn packet(round: u64, tick: Tick, n: u64) -> Packet {
         let dice = mix(round, n);
-        let client = Address::v4((0x0b00_0000 + (dice & if round % 2 == 0 { 7 } else { 0xffff }) as u32).to_be_bytes());
+        let [low, high, ..] = dice.to_le_bytes();
+        let client = Address::v4(if round.is_multiple_of(2) { [11, 0, 0, low & 7] } else { [11, 0, high, low] });
         let (asks, port) = (dice >> 20 & 1 == 0, 4_000 + (dice >> 24 & 3) as u16);
         let (source, destination) = if asks { (client, HOST) } else { (HOST, client) };
         let (source_port, destination_port) = if asks { (port, 53) } else { (53, port) };
@@ -322,7 +323,7 @@ mod tests {
                 let tick = Tick::new(start + n);
                 let packets = if n >= BUSY {
                     0
-                } else if round % 2 == 0 {
+                } else if round.is_multiple_of(2) {
                     40
                 } else {
                     4_000

@@ -17,8 +17,8 @@ pub struct Shift {
 }
 
 impl Shift {
-    /// Takes one tick's `part` of `whole` (weighted), of which a fraction `raw` was really counted; `floor` and `cap` as
-    /// for [`RateSeries::observe`].
+    /// Takes one tick's `part` of `whole` (weighted), of which a fraction `raw` was really counted; `cap` as
+    /// for [`crate::window::series::RateSeries::observe`].
     pub fn observe(&mut self, tick: Tick, part: f64, whole: f64, raw: f64, cap: f64) {
         self.rate.count(super::whole(part));
         if whole <= 0.0 {
