@@ -12,6 +12,10 @@ use crate::address::Prefix;
 use crate::kind::{AlertKind, Verdict};
 use crate::time::Timestamp;
 
+/// What makes a second of a server bad (`health.rs`), as the truth says it.
+const OVERLOADED: &str = "more than 5 % of first SYNs unanswered, or of finished handshakes not accepted, \
+                          or half kept waiting for a second";
+
 /// A stretch of time in seconds since the capture began.
 type Stretch = (f64, f64);
 
@@ -140,7 +144,7 @@ impl Teller<'_, '_> {
 
     fn overload(&self, stretch: Stretch) -> TruthEvent {
         let mut event = self.event(AlertKind::Overload, Verdict::Overload, stretch);
-        "more than 5 % of first SYNs unanswered, or of finished handshakes not accepted, or half kept waiting for a second".clone_into(&mut event.note);
+        OVERLOADED.clone_into(&mut event.note);
         if self.world.plan.attacks.iter().any(|attack| overlap((attack.start, attack.end), stretch) > 0.0) {
             event.verdict_also = vec![Verdict::Mixed];
         }

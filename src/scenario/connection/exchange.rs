@@ -51,9 +51,7 @@ impl World<'_> {
 
     /// Counts for the truth how long a person's connection was in the accept queue.
     fn count_taken(&mut self, c: &Connection, queued_at: u64) {
-        if let Some(second) = self.second()
-            && !matches!(c.role, Role::Robot { .. })
-        {
+        if let Some(second) = self.second_of_people(c) {
             let waited = (self.now - queued_at) as f64 / 1e9;
             self.servers[usize::from(c.server)].health.on_taken(second, waited);
         }

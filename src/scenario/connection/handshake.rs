@@ -150,9 +150,7 @@ impl World<'_> {
             return false;
         }
         let taken = !self.servers[server].is_full();
-        if let Some(second) = self.second()
-            && !matches!(c.role, Role::Robot { .. })
-        {
+        if let Some(second) = self.second_of_people(c) {
             self.servers[server].health.on_finished(second, taken);
         }
         if !taken {

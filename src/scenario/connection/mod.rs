@@ -137,6 +137,12 @@ pub(super) struct Connection {
 }
 
 impl World<'_> {
+    /// Returns the whole second in which something happens to a connection, for the truth of how people fare: `None` for
+    /// those of robots.
+    fn second_of_people(&self, c: &Connection) -> Option<usize> {
+        self.second().filter(|_| !matches!(c.role, Role::Robot { .. }))
+    }
+
     /// Opens a connection now; its SYN arrives at once.
     pub(super) fn open(&mut self, visitor: Visitor, server: usize, role: Role) {
         let client = self.population.client(visitor);
