@@ -5,8 +5,9 @@
 //! forging leaves). Accept queue full: Linux drops the client's ACK and repeats its SYN-ACK to finished handshakes, or
 //! resets them where it is told to (`tcp_abort_on_overflow`). Application slow: half of the first bytes come late, or half
 //! of the later answers, as of pages behind a quick TLS handshake. Slow without more demand than usual it is a fault of the
-//! service (DETECTION 4.4). Later answers that a service holds back by design, as to long polls and
-//! wrong passwords, are late too, and who guesses leaves: so they alone are told as `info`.
+//! service (DETECTION 4.4). Late first bytes are told as `info` until half of the clients wait a second. Later answers that a
+//! service holds back by design, as to long polls and wrong passwords, are late too, and who guesses leaves: so they alone
+//! are told as `info`.
 //!
 //! Blind spots: requests inside one connection that overlap (HTTP/2), and QUIC, can overload a server without any sign; a
 //! link that loses packets before the mirror looks like a server that does not answer.

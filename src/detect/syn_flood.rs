@@ -6,9 +6,10 @@
 //! answers hardly anything only the client side is judged, with a margin; and sources that cannot exist (0/8, 127/8, 224/3)
 //! prove forging whatever the server does. What closed ports refuse with a reset beside a service that goes on as usual is
 //! a flood when it surges and its sources do not come again. SYN-1, the surge itself, gives the start and never an alert. In
-//! a surge most of which its senders reset, bots send SYNs past their own stacks. SYN-5 (do sources come twice, do all SYNs look alike) tells forged sources from such bots and is evidence.
-//! SYN-4 estimates the half-open handshakes on the server. A small queue is full before a share can be judged for long:
-//! where a server surges, answers strangers who do not finish and then nobody, its silence takes the place of more evidence.
+//! a surge most of which its senders reset, bots send SYNs past their own stacks. SYN-5 (do sources come twice, do all SYNs
+//! look alike) tells forged sources from such bots and is evidence. SYN-4 estimates the half-open handshakes on the server.
+//! A small queue is full before a share can be judged for long: where a server surges, answers strangers who do not finish
+//! and then nobody, its silence takes the place of more evidence.
 //!
 //! Sources: Wang, Zhang & Shin 2002/2004 (handshake pairs), Siris & Papagalou 2004 (CUSUM), DETECTION 2.3 (estimators).
 //!
@@ -141,17 +142,10 @@ fn by_clients(line: f64, subject: &Subject) -> Option<Judgement> {
     let spread = subject.records.networks() >= LEAST_NETWORKS || rate > FEW_SOURCES_RATE;
     let confirmed = confirmed_by_rule(subject, &share);
     // Machines whose own system resets the answer are of the same flood as those where a firewall drops it.
-    let reset = if confirmed { reset_per_second(subject) } else { 0.0 };
+    let reset = if confirmed { subject.reset_beyond_usual() / 10.0 } else { 0.0 };
     let large_enough = rate + reset >= LEAST_UNFINISHED && spread;
     let holds = large_enough && (confirmed || is_sudden(line, subject, &share));
     Some(Judgement { path: Path::Clients, score, share, holds, confirmed })
-}
-
-/// Returns how many answered handshakes a second clients reset, beyond what is usual.
-fn reset_per_second(subject: &Subject) -> f64 {
-    let (reset, all) = subject.cohorts.abandoned(subject.cohorts.deadline(), 40);
-    let usual = subject.abandoned.level().usual().unwrap_or(0.0);
-    (reset - usual * all).max(0.0) / 10.0
 }
 
 /// Where clients that were served before do not finish either, their path is at fault: a link behind the mirror that

@@ -144,10 +144,9 @@ fn usually_finished(subject: &Subject) -> f64 {
 pub fn unproven(subject: &Subject) -> Part {
     let deadline = subject.cohorts.deadline();
     let client = subject.cohorts.client_side(deadline, 40);
-    let (reset, all) = subject.cohorts.abandoned(deadline, 40);
+    let (_, all) = subject.cohorts.abandoned(deadline, 40);
     let unfinished = client.answered - client.finished / usually_finished(subject);
-    let usually_reset = subject.abandoned.level().usual().unwrap_or(0.0) * all;
-    Part { attack: unfinished.max(0.0) + (reset - usually_reset).max(0.0), judged: all * client.raw }
+    Part { attack: unfinished.max(0.0) + subject.reset_beyond_usual(), judged: all * client.raw }
 }
 
 #[cfg(test)]

@@ -257,6 +257,13 @@ impl Subject {
         self.silent.observe(tick, silent, closed, raw, Some(self.silent_envelope()), cap);
     }
 
+    /// Returns how many of the last ten seconds' answered handshakes clients reset, beyond what is usual.
+    #[must_use]
+    pub fn reset_beyond_usual(&self) -> f64 {
+        let (reset, all) = self.cohorts.abandoned(self.cohorts.deadline(), 40);
+        (reset - self.abandoned.level().usual().unwrap_or(0.0) * all).max(0.0)
+    }
+
     /// What share of new sources may fall silent before forging is the better explanation: twice that of known sources
     /// under the same load (DETECTION 2.3, margin version), and a tenth. Without enough known sources seven tenths: with
     /// nearly all SYNs dropped and six of ten people giving up at the first (the ends of the ranges of DETECTION 8.1)

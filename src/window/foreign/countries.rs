@@ -150,7 +150,8 @@ mod tests {
                 let came = counts.iter().enumerate().filter(|(_, count)| **count > 5);
                 let came: Vec<_> = came.map(|(n, count)| (Country::from_index(n), *count)).collect();
                 late.count(&came);
-                rates.iter_mut().zip(counts).for_each(|(rate, count)| rate.count(u64::from(if *count > 5 { *count } else { 0 })));
+                let counted = counts.iter().map(|count| u64::from(if *count > 5 { *count } else { 0 }));
+                rates.iter_mut().zip(counted).for_each(|(rate, count)| rate.count(count));
                 if number % 40 == 39 {
                     late.learn(1.0);
                     rates.iter_mut().for_each(|rate| rate.learn(1.0));
