@@ -22,6 +22,9 @@ const UNDECIDED_CONFIDENCE: f64 = 0.5;
 const MOST_DECADES: f64 = 300.0;
 const MOST_ORIGINS: usize = 10;
 const MOST_SOURCES: usize = 20;
+/// Ticks that a lower severity must last before it is believed: as long as lies between two updates (CONTRACT 2), so that a
+/// rate about its line is not told as rising and falling with every tick.
+const EASING_TICKS: u64 = 40;
 
 /// An open alert.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub(super) struct Life {
     detected_at: Timestamp,
     verdict: Verdict,
     severity: Severity,
+    /// Tick from which on it would have been less severe; `None` while it is not.
+    easing_since: Option<Tick>,
     confidence: f64,
     /// Last tick above the close level.
     pub(super) last_above: Tick,
@@ -71,6 +76,7 @@ impl Life {
             detected_at,
             verdict,
             severity: allowed(finding.severity, finding.kind, verdict),
+            easing_since: None,
             confidence: confidence(finding, finding.confidence),
             last_above: tick,
             noticed: tick,
@@ -90,7 +96,8 @@ impl Life {
     /// Takes a tick above the close level; tells whether verdict or severity changed.
     pub(super) fn observe(&mut self, finding: &Finding, tick: Tick) -> bool {
         let verdict = finding.verdict.unwrap_or(self.verdict);
-        let severity = allowed(finding.severity, finding.kind, verdict);
+        let shown = allowed(finding.severity, finding.kind, verdict);
+        let severity = self.eased(shown, verdict, tick);
         let changed = verdict != self.verdict || severity != self.severity;
         // What was louder before was not about the same thing when the verdict was another; a lower severity is its end.
         let is_news = verdict != self.verdict || severity > self.severity;
@@ -101,12 +108,26 @@ impl Life {
         self.verdict = verdict;
         self.severity = severity;
         self.last_above = tick;
-        if severity > Severity::Info {
+        if shown > Severity::Info {
             self.noticed = tick;
         }
         self.latest.clone_from(finding);
         self.raise_peak(&finding.figures);
         changed
+    }
+
+    /// Returns the severity that holds: a higher one at once, a lower one once it has lasted, or with another verdict.
+    fn eased(&mut self, shown: Severity, verdict: Verdict, tick: Tick) -> Severity {
+        if shown >= self.severity || verdict != self.verdict {
+            self.easing_since = None;
+            return shown;
+        }
+        let since = *self.easing_since.get_or_insert(tick);
+        if tick.since(since) < EASING_TICKS {
+            return self.severity;
+        }
+        self.easing_since = None;
+        shown
     }
 
     /// Marks that the alert has been below the close level for as long as ends an episode.

@@ -88,15 +88,28 @@ fn updates_come_every_ten_seconds() {
 }
 
 #[test]
-fn a_change_of_verdict_or_severity_is_written_at_once() {
+fn a_change_of_verdict_or_a_rise_in_severity_is_written_at_once() {
     let mut run = Run::new();
     run.hold(4, &[finding(2.0)]);
     let lines = run.hold(1, &[Finding { severity: Severity::Critical, ..finding(2.0) }]);
     assert_eq!((lines.len(), lines[0].severity), (1, Severity::Critical));
     let lines = run.hold(1, &[Finding { severity: Severity::Critical, verdict: Some(Verdict::Mixed), ..finding(2.0) }]);
     assert_eq!((lines.len(), lines[0].verdict), (1, Verdict::Mixed));
-    let lines = run.hold(1, &[Finding { severity: Severity::Info, verdict: Some(Verdict::Mixed), ..finding(2.0) }]);
-    assert_eq!((lines.len(), lines[0].severity), (1, Severity::Info), "severity may fall");
+    let lines = run.hold(1, &[Finding { severity: Severity::Info, ..finding(2.0) }]);
+    assert_eq!((lines.len(), lines[0].severity), (1, Severity::Info), "what is told anew need not wait");
+}
+
+#[test]
+fn severity_falls_when_it_has_stayed_lower_for_ten_seconds() {
+    let mut run = Run::new();
+    let (loud, less) = (Finding { severity: Severity::Critical, ..finding(2.0) }, finding(2.0));
+    run.hold(1, std::slice::from_ref(&loud));
+    for _ in 0..100 {
+        let lines = [run.hold(3, std::slice::from_ref(&less)), run.hold(1, std::slice::from_ref(&loud))].concat();
+        assert!(lines.iter().all(|line| line.severity == Severity::Critical), "a rate about its line");
+    }
+    let lines = run.hold(41, &[less]);
+    assert_eq!(lines.last().map(|line| line.severity), Some(Severity::Warning));
 }
 
 #[test]
