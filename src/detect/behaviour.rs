@@ -37,6 +37,9 @@ const BY_ONE_SYSTEM: f64 = 0.75;
 /// Part of the leading shape from which it is mostly opened again and again.
 const MOSTLY_REPEATED: f64 = 0.5;
 
+/// Part of the leading shape's requests that are alike to the byte, from which one program makes them.
+const ONE_PROGRAM: f64 = 0.9;
+
 /// Part of the excess that a leading shape is taken to be at least.
 const LEAST_LEADING: f64 = 0.05;
 
@@ -134,9 +137,11 @@ pub fn judge(surge: &Surge<'_>) -> Option<Behaviour> {
     let usual = comparable(&comparison.mixture, surge.borrowed);
     let makers = comparison.makers(|cell| likeness.leading.has(usual, cell));
     let systems = systems_of_leading(surge, &likeness, &makers, usual);
-    let is_of_people =
-        systems.is_some_and(|one| one.share + 0.5 * one.error < BY_ONE_SYSTEM) && makers.repeated < MOSTLY_REPEATED;
+    let is_of_people = systems.is_some_and(|one| one.share + 0.5 * one.error < BY_ONE_SYSTEM)
+        && makers.repeated < MOSTLY_REPEATED
+        && makers.identical.is_none_or(|identical| identical < ONE_PROGRAM);
     figures.extend(systems.map(|one| figure(F::OneSystemShare, one.share, None)));
+    figures.extend(makers.identical.map(|identical| figure(F::IdenticalRequestShare, identical, None)));
     let sources = (1.0 - surge.usual_part.clamp(0.0, 1.0)) * comparison.sources.sources;
     let (connections, decades) = (likeness.connections, likeness.decades);
     Some(Behaviour { nats, connections, decades, sources, is_of_people, figures, weights })

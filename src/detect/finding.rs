@@ -76,6 +76,8 @@ closed_set! {
         TopShapeShare = "top_shape_share",
         /// Share of the connections of the leading shape that systems of one kind brought beyond their usual part.
         OneSystemShare = "one_system_share",
+        /// Share of the connections of the leading shape whose clients sent the same to the byte as most of their system.
+        IdenticalRequestShare = "identical_request_share",
         /// Distance between the shapes of the excess and the usual ones: 0 for more of the same, 1 for nothing in common.
         ShapeDivergence = "shape_divergence",
         /// Coefficient of variation of connections per source among the excess.
@@ -248,6 +250,30 @@ pub struct OriginShare {
     pub share: f64,
     /// Verified connections in the window, estimated packets where known.
     pub packets: u64,
+}
+
+impl OriginShare {
+    /// Returns the origin of what one verified source did.
+    #[must_use]
+    pub fn of_one(country: Country, packets: u64) -> Vec<Self> {
+        if country.is_known() { vec![Self { country, asn: None, share: 1.0, packets }] } else { Vec::new() }
+    }
+
+    /// Returns the origins of two findings as one, the largest first.
+    #[must_use]
+    pub fn joined(one: &[Self], other: &[Self]) -> Vec<Self> {
+        let mut all: Vec<Self> = one.to_vec();
+        for origin in other {
+            match all.iter_mut().find(|known| known.country == origin.country) {
+                Some(known) => known.packets += origin.packets,
+                None => all.push(*origin),
+            }
+        }
+        let packets: u64 = all.iter().map(|origin| origin.packets).sum();
+        all.iter_mut().for_each(|origin| origin.share = origin.packets as f64 / packets.max(1) as f64);
+        all.sort_by_key(|origin| (std::cmp::Reverse(origin.packets), origin.country));
+        all
+    }
 }
 
 /// One heavy verified source.

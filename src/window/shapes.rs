@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::hash::mix;
-use crate::summary::Contact;
+use crate::summary::{Contact, Volume};
 use crate::time::Tick;
 use crate::window::mixture::{Cell, Mixture, Sample, cell, response};
 
@@ -26,8 +26,27 @@ struct Entry {
     at: Tick,
     source: u64,
     cell: Cell,
+    request: Request,
     response: f64,
     weight: f64,
+}
+
+/// What a client sent over a connection, exactly: packets, and bytes less the headers that every packet has. Options of TCP
+/// are among the bytes, and each system has its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Request {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes beyond the shortest headers of IP and TCP.
+    pub bytes: u64,
+}
+
+impl Request {
+    fn of(contact: &Contact) -> Self {
+        let headers = if contact.originator.is_ipv4() { 40 } else { 60 };
+        let Volume { packets, bytes } = contact.sent;
+        Self { packets, bytes: bytes.saturating_sub(packets.saturating_mul(headers)) }
+    }
 }
 
 /// The usual mixture and the current window.
@@ -50,7 +69,8 @@ impl Shapes {
         }
         if self.is_kept(source) && self.recent.len() < MOST_RECENT {
             let weight = f64::from(contact.weight) * (self.shift as f64).exp2();
-            self.recent.push_back(Entry { at: tick, source, cell: cell(contact), response: response(contact), weight });
+            let (cell, request, response) = (cell(contact), Request::of(contact), response(contact));
+            self.recent.push_back(Entry { at: tick, source, cell, request, response, weight });
         }
     }
 
@@ -97,9 +117,9 @@ impl Shapes {
         sample
     }
 
-    /// Returns the hash of each connection's source, its shape and its weight.
-    pub fn connections(&self) -> impl Iterator<Item = (u64, Cell, f64)> + '_ {
-        self.recent.iter().map(|entry| (entry.source, entry.cell, entry.weight))
+    /// Returns the hash of each connection's source, its shape, what its client sent, and its weight.
+    pub fn connections(&self) -> impl Iterator<Item = (u64, Cell, Request, f64)> + '_ {
+        self.recent.iter().map(|entry| (entry.source, entry.cell, entry.request, entry.weight))
     }
 
     /// Forgets the window under way, as after a gap; the usual mixture stays.
@@ -114,7 +134,7 @@ mod tests {
     use crate::address::Address;
     use crate::country::Country;
     use crate::packet::Protocol;
-    use crate::summary::{ContactStage, Volume};
+    use crate::summary::ContactStage;
     use crate::time::Timestamp;
     use crate::window::mixture::{Likeness, likeness};
 

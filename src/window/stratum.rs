@@ -12,7 +12,7 @@ use crate::summary::{Contact, ContactStage};
 use crate::time::Tick;
 use crate::window::mixture::{Cell, Mixture, Sample};
 use crate::window::ring::Ring;
-use crate::window::shapes::Shapes;
+use crate::window::shapes::{Request, Shapes};
 use crate::window::sources::{SourceSums, Sources};
 use crate::window::stacks::{self, Stacks};
 
@@ -106,6 +106,8 @@ pub struct Told {
     pub source: u64,
     /// The connection's shape.
     pub cell: Cell,
+    /// What its client sent.
+    pub request: Request,
     /// The system.
     pub system: stacks::Kind,
     /// The part that this system has among those of its source.
@@ -121,11 +123,21 @@ pub struct Makers {
     pub stacks: Stacks,
     /// The part of them that comes from sources of one system that make at least `MANY_ALIKE` each.
     pub repeated: f64,
+    /// The part of them whose request is, to the byte, one of the `SIZES` that most of its system send; `None` while too few
+    /// are comparable.
+    pub identical: Option<f64>,
 }
 
 /// Connections of one shape in ten seconds that one visitor does not make: a browser loads a page over one connection, or
 /// six that carry different things, and who reloads does so once or twice.
 const MANY_ALIKE: f64 = 4.0;
+
+/// Connections of one system and as many packets that are compared with each other, and those that must be in all.
+const COMPARABLE: f64 = 5.0;
+const ENOUGH_COMPARABLE: f64 = 40.0;
+
+/// Sizes that one program's request has: hop limit and window do not tell all systems apart, and each has its own options.
+const SIZES: usize = 2;
 
 /// Part of a source's SYNs that one system sends where only one machine is behind it.
 const ONE_MACHINE: f64 = 0.8;
@@ -166,9 +178,9 @@ impl Stratum {
     }
 
     fn told(&self) -> Vec<Told> {
-        let told = |(source, cell, weight): (u64, Cell, f64)| {
+        let told = |(source, cell, request, weight): (u64, Cell, Request, f64)| {
             let systems = self.sources.systems(source);
-            systems.map(move |(system, part)| Told { source, cell, system, part, weight: weight * part })
+            systems.map(move |(system, part)| Told { source, cell, request, system, part, weight: weight * part })
         };
         self.shapes.connections().flat_map(told).collect()
     }
@@ -201,7 +213,7 @@ impl Comparison {
 
     /// Returns who makes the connections of some shapes.
     #[must_use]
-    pub fn makers(&self, is_one: impl Fn(Cell) -> bool) -> Makers {
+    pub fn makers(&self, is_one: impl Fn(Cell) -> bool + Copy) -> Makers {
         let mut by_source: BTreeMap<u64, BTreeMap<stacks::Kind, (f64, f64)>> = BTreeMap::new();
         for told in self.told.iter().filter(|told| is_one(told.cell)) {
             let (number, weight) = by_source.entry(told.source).or_default().entry(told.system).or_default();
@@ -217,7 +229,29 @@ impl Comparison {
             repeated += if one_machine && number >= MANY_ALIKE { weight } else { 0.0 };
             systems.iter().for_each(|(system, (_, weight))| stacks.add(*system, *weight));
         }
-        Makers { stacks, repeated: if all > 0.0 { repeated / all } else { 0.0 } }
+        let repeated = if all > 0.0 { repeated / all } else { 0.0 };
+        Makers { stacks, repeated, identical: self.identical(is_one) }
+    }
+
+    /// Returns the part of some connections that are alike to the byte, among those of one system and as many packets: what
+    /// people send over a new connection differs with their browser, its version and what it remembers of the site.
+    fn identical(&self, is_one: impl Fn(Cell) -> bool) -> Option<f64> {
+        let mut groups: BTreeMap<(stacks::Kind, u64), BTreeMap<u64, f64>> = BTreeMap::new();
+        for told in self.told.iter().filter(|told| is_one(told.cell) && told.part >= ONE_MACHINE) {
+            let group = groups.entry((told.system, told.request.packets)).or_default();
+            *group.entry(told.request.bytes).or_default() += told.weight;
+        }
+        let (mut alike, mut all) = (0.0, 0.0);
+        for group in groups.values() {
+            let size: f64 = group.values().sum();
+            if size >= COMPARABLE {
+                let mut sizes: Vec<f64> = group.values().copied().collect();
+                sizes.sort_unstable_by(|a, b| b.total_cmp(a));
+                all += size;
+                alike += sizes.iter().take(SIZES).sum::<f64>();
+            }
+        }
+        (all >= ENOUGH_COMPARABLE).then(|| alike / all)
     }
 }
 
@@ -229,9 +263,29 @@ mod tests {
     fn comparison(sources: u64, each: u32, systems: u8) -> Comparison {
         let told = |source: u64| {
             let system = (source % u64::from(systems)).to_le_bytes()[0];
-            (0..each).map(move |_| Told { source, cell: 7, system, part: 1.0, weight: 1.0 })
+            (0..each).map(move |_| Told {
+                source,
+                cell: 7,
+                request: Request::default(),
+                system,
+                part: 1.0,
+                weight: 1.0,
+            })
         };
         Comparison { told: (0..sources).flat_map(told).collect(), ..Comparison::default() }
+    }
+
+    #[test]
+    fn requests_that_are_alike_to_the_byte_are_a_programs() {
+        let identical = |comparison: &Comparison| comparison.makers(|cell| cell == 7).identical;
+        assert_eq!(identical(&comparison(100, 1, 3)), Some(1.0), "on systems of three kinds");
+        assert_eq!(identical(&comparison(30, 1, 3)), None, "too few");
+        let mut browsers = comparison(100, 1, 3);
+        (0..browsers.told.len()).for_each(|n| browsers.told[n].request.bytes = 600 + (n as u64 * 7) % 40);
+        assert!(identical(&browsers).is_some_and(|share| share < 0.3), "{:?}", identical(&browsers));
+        let mut shared = comparison(100, 1, 3);
+        shared.told.iter_mut().for_each(|told| told.part = 0.5);
+        assert_eq!(identical(&shared), None, "whose system is not known is not compared");
     }
 
     #[test]

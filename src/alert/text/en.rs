@@ -169,6 +169,10 @@ fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
             "Systems of one kind, by hop limit and window, account for {} of those of the leading shape beyond their usual part.",
             percent(figure)
         ),
+        F::IdenticalRequestShare => format!(
+            "{} of the requests of the leading shape are alike to the byte, among those of one system each.",
+            percent(figure)
+        ),
         F::TopShapeShare => format!(
             "{} of the additional connections have one and the same shape{}.",
             percent(figure),

@@ -187,6 +187,10 @@ fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
              de la forme dominante au-delà de leur part habituelle.",
             percent(figure)
         ),
+        F::IdenticalRequestShare => format!(
+            "{} des requêtes de la forme dominante sont identiques à l'octet près, parmi celles d'un même système.",
+            percent(figure)
+        ),
         F::TopShapeShare => format!(
             "{} des connexions supplémentaires ont une seule et même forme{}.",
             percent(figure),
