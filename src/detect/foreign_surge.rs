@@ -50,6 +50,12 @@ const PATIENCE: u64 = 40;
 /// Connections after which an undecided behaviour is called a suspicion without waiting.
 const ENOUGH: f64 = 150.0;
 
+/// Growth of home from which it is a crowd too, and the part of all connections below which what comes from abroad beside
+/// it is no warning before its behaviour is known: who comes for an occasion is not who comes every day, and minutes of
+/// history know the share of abroad from a few dozen connections.
+const CROWD_GROWTH: f64 = 2.0;
+const LEAST_BESIDE_CROWD: f64 = 0.5;
+
 /// Ticks for which a surge that began as connection exhaustion may pause and is the same: a minute.
 const OUTLASTS: u64 = 240;
 
@@ -113,10 +119,13 @@ pub fn detect(
     on_tcp(&mut finding, subject.leading_port());
     finding.gates_hold = together || one;
     finding.onset = if together { shift_onset } else { view.tick }.start();
+    let beside_crowd = subject.foreign.home_growth() >= CROWD_GROWTH && abroad - expected < LEAST_BESIDE_CROWD * all;
     let waited = memory.since.is_some_and(|since| view.tick.since(since) >= PATIENCE);
+    let many = behaviour.is_some_and(|behaviour| behaviour.connections >= ENOUGH);
+    let is_suspect = (waited || many) && !beside_crowd;
     let usual = subject.verified.usual().unwrap_or(1.0);
     memory.hurts = view.hurts((abroad - expected) / 10.0, usual, memory.hurts);
-    conclude(view, situation, behaviour, waited, memory.hurts, &mut finding);
+    conclude(view, situation, behaviour, is_suspect, memory.hurts, &mut finding);
     if little {
         (finding.severity, finding.verdict, finding.confidence) = (Severity::Info, None, 0.4);
     }
@@ -183,11 +192,10 @@ fn conclude(
     view: &View,
     situation: &Situation,
     behaviour: Option<&Behaviour>,
-    waited: bool,
+    is_suspect: bool,
     hurts: bool,
     finding: &mut Finding,
 ) {
-    let many = behaviour.is_some_and(|behaviour| behaviour.connections >= ENOUGH);
     let (severity, verdict, confidence) = match behaviour {
         Some(behaviour) if behaviour.is_human() => {
             finding.caveats.push(Caveat::HumanLike);
@@ -198,8 +206,8 @@ fn conclude(
             (severity, Some(situation.attack_verdict(view)), (0.8 + behaviour.nats / 60.0).clamp(0.5, 0.98))
         }
         // What is undecided now takes nothing back: until something is decided it reads as a suspicion.
-        Some(_) if waited || many => (Severity::Warning, None, 0.6),
-        None if waited || situation.flood => (Severity::Warning, None, 0.5),
+        Some(_) if is_suspect => (Severity::Warning, None, 0.6),
+        None if is_suspect || situation.flood => (Severity::Warning, None, 0.5),
         _ => (Severity::Info, None, 0.4),
     };
     finding.severity = severity;
