@@ -146,6 +146,9 @@ const LEAST_CROWD: f64 = 5.0;
 const MUCH: f64 = 0.2;
 const HARDLY_ANY: f64 = 0.05;
 
+/// Part of the most it served that a service which was overloaded a minute ago may not bear.
+const STILL_FULL: f64 = 0.85;
+
 /// A server that drops SYNs favours people: who was served comes back while there is room. By how much their odds may be
 /// better, as a part, where hardly any SYN is answered: they are twice as good.
 const FAVOUR: f64 = 1.0;
@@ -260,29 +263,62 @@ impl MinuteSums {
 
     fn counterfactual(&self, attack_share: &Estimate, standard: &Standard) -> MinuteKind {
         // What was asked while the service was ill: a crowd that came in the middle of a minute is not half a crowd.
-        let demand =
-            self.unhealthy_first_syns * 4.0 / f64::from(self.unhealthy_ticks.max(1)) * (1.0 - attack_share.value);
+        let asked = self.unhealthy_first_syns * 4.0 / f64::from(self.unhealthy_ticks.max(1));
+        let demand = asked * (1.0 - attack_share.value);
         let Some(capacity) = standard.capacity else { return MinuteKind::Undetermined };
-        let much = attack_share.value > MUCH;
-        match (much || self.attacked_throughout(), capacity.judge(demand * standard.served_part)) {
-            (true, Demand::Beyond) if much => MinuteKind::Mixed,
-            (true, Demand::Near | Demand::Unproven) if much && standard.was_overloaded => MinuteKind::Mixed,
-            // An attack that takes no part in what is asked for: with or without it that is too much.
-            (true, Demand::Beyond) => MinuteKind::Overload,
-            (true, Demand::Within) => MinuteKind::Attack,
-            // No more than on any day, and no limit was ever met.
-            (true, _) if capacity.high.is_none() && !self.is_crowd(demand) => MinuteKind::Attack,
-            // More than was ever served, real clients try in vain, and nothing else is there to explain it.
-            (false, Demand::Beyond | Demand::Unproven) => MinuteKind::Overload,
-            (false, Demand::Within) if attack_share.high < HARDLY_ANY => MinuteKind::Fault,
-            (false, Demand::Near) if standard.was_overloaded => MinuteKind::Overload,
-            _ => MinuteKind::Undetermined,
+        let needed = demand * standard.served_part;
+        let beside = match capacity.judge(needed) {
+            // What it served while its queues filled is more than it bears in the long run.
+            Demand::Within if standard.was_overloaded && needed >= STILL_FULL * capacity.low => Demand::Near,
+            judged => judged,
+        };
+        if attack_share.value > MUCH {
+            // As far as can be shown no more than on any day, and no limit was ever met.
+            let is_ordinary = capacity.high.is_none() && !self.is_crowd(asked * (1.0 - attack_share.high));
+            under_attack(beside, is_ordinary, standard)
+        } else if self.attacked_throughout() {
+            beside_attack(beside, capacity.high.is_none() && !self.is_crowd(demand), standard)
+        } else {
+            unattacked(beside, self.is_crowd(demand), attack_share, standard)
         }
     }
 
     fn exhausted(&self) -> Option<Resource> {
         let longest = self.exhausted.iter().copied().max().filter(|ticks| *ticks > 0)?;
         Resource::ALL.iter().zip(self.exhausted).find(|(_, ticks)| *ticks == longest).map(|(resource, _)| *resource)
+    }
+}
+
+fn under_attack(demand: Demand, is_ordinary: bool, standard: &Standard) -> MinuteKind {
+    match demand {
+        Demand::Beyond => MinuteKind::Mixed,
+        Demand::Near | Demand::Unproven if standard.was_overloaded => MinuteKind::Mixed,
+        Demand::Within => MinuteKind::Attack,
+        Demand::Near | Demand::Unproven if is_ordinary => MinuteKind::Attack,
+        _ => MinuteKind::Undetermined,
+    }
+}
+
+/// An attack that takes no part in what is asked for: with or without it that is too much, or not.
+fn beside_attack(demand: Demand, is_ordinary: bool, standard: &Standard) -> MinuteKind {
+    match demand {
+        Demand::Beyond => MinuteKind::Overload,
+        Demand::Within => MinuteKind::Attack,
+        _ if is_ordinary => MinuteKind::Attack,
+        Demand::Near if standard.was_overloaded => MinuteKind::Overload,
+        _ => MinuteKind::Undetermined,
+    }
+}
+
+fn unattacked(demand: Demand, is_crowd: bool, attack_share: &Estimate, standard: &Standard) -> MinuteKind {
+    match demand {
+        // More than was ever served, real clients try in vain, and nothing else is there to explain it.
+        Demand::Beyond | Demand::Unproven => MinuteKind::Overload,
+        Demand::Near if standard.was_overloaded || is_crowd => MinuteKind::Overload,
+        // What is left of the crowd waits behind those who came before.
+        Demand::Within if standard.was_overloaded && is_crowd => MinuteKind::Overload,
+        Demand::Within if attack_share.high < HARDLY_ANY => MinuteKind::Fault,
+        _ => MinuteKind::Undetermined,
     }
 }
 
@@ -379,6 +415,27 @@ mod tests {
         assert_eq!(judge(&reflection(300.0), Bounds { low: 100.0, high: None }, false), MinuteKind::Undetermined);
         // What is asked for wavers about the limit, and the flood inside the crowd does not end for that.
         assert_eq!(judge(&sums(true, 100.0, 500.0), Bounds::exactly(100.0), true), MinuteKind::Mixed);
+    }
+
+    #[test]
+    fn a_crowd_as_large_as_was_ever_served_is_what_ails_a_service() {
+        let at_least = Bounds { low: 290.0, high: None };
+        assert_eq!(judge(&sums(true, 310.0, 0.0), at_least, false), MinuteKind::Overload);
+        // What is left of it waits; without one before, it is the service that fails.
+        assert_eq!(judge(&sums(true, 220.0, 0.0), at_least, true), MinuteKind::Overload);
+        assert_eq!(judge(&sums(true, 220.0, 0.0), at_least, false), MinuteKind::Fault);
+        assert_eq!(judge(&sums(true, 90.0, 0.0), at_least, true), MinuteKind::Fault, "no more than usual");
+        // A service that was full a minute ago bears no flood beside nine tenths of that.
+        assert_eq!(judge(&sums(true, 270.0, 500.0), at_least, true), MinuteKind::Mixed);
+        assert_eq!(judge(&sums(true, 270.0, 500.0), at_least, false), MinuteKind::Attack);
+    }
+
+    #[test]
+    fn a_crowd_inside_a_flood_must_be_shown() {
+        let at_least = Bounds { low: 100.0, high: None };
+        let coarse = MinuteSums { flood: Part { attack: 700.0 * 60.0, judged: 4.0 }, ..sums(true, 300.0, 700.0) };
+        assert_eq!(judge(&coarse, at_least, false), MinuteKind::Attack);
+        assert_eq!(judge(&sums(true, 300.0, 700.0), at_least, false), MinuteKind::Undetermined);
     }
 
     #[test]

@@ -191,22 +191,17 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     }
     // What an attack on this host or a neighbour brings about is told by that attack's alert.
     let attacked = situation.is_attacked() || view.site_attacked;
-    situation.dead = is_dead(subject, situation);
-    // Who waits outlasts the crowd that overloaded the server.
-    if !was_unhealthy {
-        situation.grew = more_demand;
-    }
-    let is_late_only = (signs.slow || signs.slow_answers) && !signs.refuse();
-    let faulty = situation.dead || (is_late_only && !more_demand && !situation.grew);
+    note_growth(view.tick, situation, was_unhealthy, more_demand);
+    situation.dead = !situation.grew && is_dead(subject, situation);
     let hurts = signs.are_more_than_late_answers() && (signs.refuse() || signs.keep_waiting);
     let mut finding = view.finding(AlertKind::Overload, subject, leading.score, line);
     on_tcp(&mut finding, subject.leading_port());
     finding.gates_hold = signs.are_more_than_late_answers() || signs.slow_answers;
     finding.severity = if hurts && !attacked && !situation.dead { Severity::Warning } else { Severity::Info };
-    finding.verdict = Some(match (attacked, faulty) {
+    finding.verdict = Some(match (attacked, situation.grew) {
         (true, _) => situation.attack_verdict(view),
-        (false, true) => Verdict::Health,
-        (false, false) => Verdict::Overload,
+        (false, false) => Verdict::Health,
+        (false, true) => Verdict::Overload,
     });
     finding.onset = leading.onset.start();
     let seconds = view.tick.since(leading.onset) as f64 / 4.0;
@@ -221,6 +216,25 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
         ("window_seconds", 10.0),
     ];
     Some(finding)
+}
+
+/// Tells a service that more is asked of than usual from one that fails by itself. Who waits outlasts the crowd that overloaded
+/// it, and so does the silence of a server that a crowd brought down. One that failed without a crowd is asked again and again
+/// by those it did not serve, most of all when it is back: that is a crowd only if it lasts. Failing again within a minute is
+/// the same failure.
+fn note_growth(now: Tick, situation: &mut Situation, was_unhealthy: bool, more_demand: bool) {
+    const LASTS: u32 = 80;
+    const SAME: u64 = 240;
+    situation.grown_for = if more_demand { situation.grown_for.saturating_add(1) } else { 0 };
+    let goes_on = was_unhealthy || situation.failed_at.is_some_and(|at| now.since(at) <= SAME);
+    if situation.unhealthy {
+        situation.failed_at = Some(now);
+    }
+    if goes_on {
+        situation.grew |= situation.grown_for >= LASTS;
+    } else {
+        (situation.grew, situation.grown_for) = (more_demand, 0);
+    }
 }
 
 /// Writes the median wait. That of the last ten to twenty seconds lags behind: when half of the waits of the last ten are
@@ -259,4 +273,37 @@ fn is_more_demand(line: f64, subject: &Subject) -> bool {
 fn retried_by_people(subject: &Subject, situation: &Situation) -> f64 {
     let (retried, _) = subject.records.retried();
     (retried / (1.0 - situation.attack_share).max(0.02)).min(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lets a service be well or fail for so many ticks, with more demand than usual or not.
+    fn live(situation: &mut Situation, from: u64, ticks: u64, fails: bool, more: bool) -> bool {
+        for n in from..from + ticks {
+            let was_unhealthy = std::mem::replace(&mut situation.unhealthy, fails);
+            note_growth(Tick::new(n), situation, was_unhealthy, more);
+        }
+        situation.grew
+    }
+
+    #[test]
+    fn who_is_not_served_asks_again_and_is_no_crowd_for_that() {
+        let mut dead = Situation::default();
+        assert!(!live(&mut dead, 1_000, 40, true, false));
+        assert!(!live(&mut dead, 1_040, 60, true, true), "they all come when it is back");
+        assert!(live(&mut dead, 1_100, 40, true, true), "half a minute is a crowd");
+    }
+
+    #[test]
+    fn a_crowd_is_to_blame_until_all_is_well_for_a_minute() {
+        let mut crowded = Situation::default();
+        assert!(live(&mut crowded, 1_000, 40, true, true));
+        assert!(live(&mut crowded, 1_040, 40, true, false), "who waits outlasts it");
+        live(&mut crowded, 1_080, 200, false, false);
+        assert!(live(&mut crowded, 1_280, 4, true, false), "the same failure");
+        live(&mut crowded, 1_284, 300, false, false);
+        assert!(!live(&mut crowded, 1_584, 4, true, false), "another one");
+    }
 }

@@ -220,6 +220,10 @@ pub struct Situation {
     pub dead: bool,
     /// More was asked for than usual when the server began not to keep up.
     pub grew: bool,
+    /// Ticks in a row for which more was asked for than usual, since the service has been failing.
+    pub grown_for: u32,
+    /// When it last failed.
+    pub failed_at: Option<Tick>,
     /// A robotic or foreign attack on verified connections fires.
     pub robotic: bool,
     /// A surge from abroad fires, whatever it is held to be.

@@ -166,6 +166,8 @@ pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
         unhealthy: situation.unhealthy,
         dead: situation.dead,
         grew: situation.grew,
+        grown_for: situation.grown_for,
+        failed_at: situation.failed_at,
         rush: situation.rush,
         was_beyond: situation.is_beyond_capacity(view),
         overloaded_first: situation.unhealthy && (situation.overloaded_first || !attacked_lately),

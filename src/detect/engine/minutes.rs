@@ -60,7 +60,11 @@ impl Engine {
             sums.unhealthy_ticks += u32::from(state.unhealthy);
             sums.unhealthy_first_syns += if state.unhealthy { state.attempts } else { 0.0 };
             sums.attack_ticks += u32::from(state.attacked || whole.is_some_and(|whole| whole.attacked));
-            sums.unknown_ticks += u32::from(state.syns_unknown > 0.1 * state.syns);
+            // Where users move to a host that has none yet, the site as a whole knows how many they are.
+            let is_unknown = state.syns_unknown > 0.1 * state.syns;
+            let of_site = self.sites.get(&id).filter(|_| is_unknown).and_then(|site| site.watched.subject.syns.usual());
+            sums.usual += of_site.unwrap_or(state.usual) / 4.0;
+            sums.unknown_ticks += u32::from(is_unknown && of_site.is_none());
             sums.exhausted.iter_mut().zip(state.exhausted).for_each(|(ticks, out)| *ticks += u32::from(out));
         }
         for ((detector, site), ratio) in scores {
@@ -89,8 +93,9 @@ struct SiteState {
     syns: f64,
     /// First attempts that can be judged in this tick.
     attempts: f64,
-    /// First SYNs to hosts of which the usual rate is not known.
+    /// First SYNs to hosts of which the usual rate is not known, and the usual rate of the others, a second.
     syns_unknown: f64,
+    usual: f64,
     /// What has run out, in the order of `Resource::ALL`.
     exhausted: [bool; 4],
 }
@@ -102,8 +107,9 @@ impl SiteState {
         self.unhealthy |= situation.unhealthy;
         self.syns += subject.syns.sum();
         self.attempts += first_attempts(subject);
-        if subject.syns.usual().is_none() {
-            self.syns_unknown += subject.syns.sum();
+        match subject.syns.usual() {
+            Some(usual) => self.usual += usual,
+            None => self.syns_unknown += subject.syns.sum(),
         }
         let out = [
             situation.flood && situation.syn_queue_full,
@@ -138,7 +144,6 @@ fn add_to_minute(sums: &mut MinuteSums, watched: &Watched) {
     sums.verified += subject.verified.recent_per_second(1) / 4.0;
     sums.home += subject.foreign.home.recent_per_second(1) / 4.0;
     sums.abroad += subject.foreign.abroad.rate.recent_per_second(1) / 4.0;
-    sums.usual += subject.syns.usual().unwrap_or(0.0) / 4.0;
 }
 
 /// Adds what may have been attack in the last ten seconds of one host, beside what was told.
