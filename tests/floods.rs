@@ -6,10 +6,13 @@ use vigie::address::Address;
 use vigie::capture::CaptureTick;
 use vigie::detect::engine::{Engine, Settings};
 use vigie::detect::finding::{Caveat, FigureName, Finding};
+use vigie::flow::Outcome;
 use vigie::hash::Seed;
 use vigie::kind::{AlertKind, Severity, Verdict};
 use vigie::policy::{Policy, Site, SiteId};
-use vigie::summary::{Distinct, HostTick, QuicTick, SiteTick, StrayKind, Summary, sketch, stray};
+use vigie::summary::{
+    CohortRecord, CohortStage, Distinct, HostTick, QuicTick, SiteTick, StrayKind, Summary, sketch, stray,
+};
 use vigie::time::Tick;
 
 const START: u64 = 1_617_699_600 * 4;
@@ -99,6 +102,10 @@ impl World {
     }
 
     fn step(&mut self, hosts: Vec<HostTick>) {
+        self.step_with(hosts, Vec::new());
+    }
+
+    fn step_with(&mut self, hosts: Vec<HostTick>, cohorts: Vec<CohortRecord>) {
         let tick = Tick::new(self.tick);
         let mut site = SiteTick { site: SiteId(0), ..SiteTick::default() };
         let mut targets = Distinct::default();
@@ -111,7 +118,7 @@ impl World {
             }
         }
         site.stray_targets = targets;
-        let mut summary = Summary { tick, hosts, sites: vec![site], ..Summary::default() };
+        let mut summary = Summary { tick, hosts, cohorts, sites: vec![site], ..Summary::default() };
         summary.sort();
         let capture = CaptureTick { tick, frames: 100, ..CaptureTick::default() };
         let output = self.engine.observe(&summary, &capture);
@@ -241,6 +248,107 @@ fn telephony_video_and_queries_that_are_answered_are_no_flood() {
             world.assert_silent();
         }
     }
+}
+
+#[test]
+fn datagrams_from_few_that_no_film_needs_are_a_flood() {
+    assert_one(300, &[strays(StrayKind::Datagram, 2_500, Senders::Steady(5))], AlertKind::UdpFlood, 2.0);
+    let mut cold = World::new();
+    cold.run(1, &[]);
+    cold.run(60, &[strays(StrayKind::Datagram, 2_500, Senders::Steady(5))]);
+    cold.assert_silent();
+}
+
+/// A server, and an address of its site that nobody uses.
+fn beside_idle(world: &World, load: Option<Strays>) -> Vec<HostTick> {
+    let address = Address::v4([203, 0, 113, 77]);
+    let mut idle = HostTick { address, ..HostTick::default() };
+    load.iter().for_each(|load| add(&mut idle, world.tick, load));
+    [Some(ordinary(HOST)), load.map(|_| idle)].into_iter().flatten().collect()
+}
+
+#[test]
+fn floods_at_an_address_that_nobody_uses_are_found() {
+    for (kind, packets, told) in [
+        (reply(53), 400, AlertKind::Amplification),
+        (StrayKind::Datagram, 600, AlertKind::UdpFlood),
+        (StrayKind::Ack, 400, AlertKind::TcpFlagFlood),
+    ] {
+        let mut world = World::new();
+        for _ in 0..300 * 4 {
+            world.step(beside_idle(&world, None));
+        }
+        let from = world.tick;
+        for _ in 0..40 {
+            world.step(beside_idle(&world, Some(strays(kind, packets, Senders::Forged))));
+        }
+        let loud = world.loud_since(from);
+        let found = matches!(&loud[..], [(of, target, seconds)]
+            if *of == told && target == "203.0.113.77/32" && *seconds <= 2.5);
+        assert!(found, "{kind:?}: {loud:?}");
+        let mut unseen = World::new();
+        for n in 0..340 * 4 {
+            let load = Some(strays(kind, packets, Senders::Forged)).filter(|_| n >= 300 * 4);
+            let mut hosts = beside_idle(&unseen, load);
+            unheard(&mut hosts[0]);
+            unseen.step(hosts);
+        }
+        let kinds: Vec<AlertKind> = unseen.loud_since(START).into_iter().map(|(kind, ..)| kind).collect();
+        assert!(kinds.iter().all(|kind| *kind == AlertKind::UdpFlood), "answers may be elsewhere: {kinds:?}");
+    }
+}
+
+/// Attempts from many networks at addresses of the /24, of which twenty answer.
+fn knocks(tick: u64, at: std::ops::Range<u8>, each: u32) -> (Vec<HostTick>, Vec<CohortRecord>) {
+    let mut hosts = carpet(tick, 20, 0, None);
+    let mut records = Vec::new();
+    for n in at {
+        let target = Address::v4([203, 0, 113, n]);
+        match hosts.iter_mut().find(|host| host.address == target) {
+            Some(host) => host.syn += each,
+            None => hosts.push(HostTick { address: target, syn: each, tcp_in: each, ..HostTick::default() }),
+        }
+        records.push(CohortRecord {
+            target,
+            source: Address::v4([198, u8::try_from(tick % 200).unwrap(), n, 7]),
+            first_syn: Tick::new(tick).start(),
+            port: 443,
+            weight: each,
+            ttl: 57,
+            window: 64_240,
+            stage: CohortStage::Look,
+            outcome: Outcome::default(),
+        });
+    }
+    (hosts, records)
+}
+
+#[test]
+fn attempts_at_addresses_where_nobody_answers_are_a_carpet() {
+    let mut world = World::new();
+    for _ in 0..300 * 4 {
+        let (hosts, records) = knocks(world.tick, 40..41, 1);
+        world.step_with(hosts, records);
+    }
+    world.assert_silent();
+    let from = world.tick;
+    for _ in 0..40 {
+        let (hosts, records) = knocks(world.tick, 40..200, 1);
+        world.step_with(hosts, records);
+    }
+    let loud = world.loud_since(from);
+    let found = matches!(&loud[..], [(AlertKind::CarpetBombing, target, seconds)]
+        if target == "203.0.113.0/24" && *seconds <= 3.0);
+    assert!(found, "{loud:?}");
+    assert!((figure(world.last(AlertKind::CarpetBombing), FigureName::TargetsCount) - 160.0).abs() < 5.0);
+    // As many at servers that answer are those servers' to tell.
+    let mut served = World::new();
+    for n in 0..340 * 4 {
+        let (hosts, records) = knocks(served.tick, 0..20, if n < 300 * 4 { 1 } else { 8 });
+        served.step_with(hosts, records);
+    }
+    let kinds: Vec<AlertKind> = served.loud_since(START).into_iter().map(|(kind, ..)| kind).collect();
+    assert!(!kinds.contains(&AlertKind::CarpetBombing), "{kinds:?}");
 }
 
 #[test]

@@ -2,8 +2,9 @@
 //!
 //! Method: datagrams from the ports of 24 services that answer much to little, from sources the host has asked nothing in
 //! 30 s, whatever their size: measured amplification varies from nothing to thousands, so the rule keys on unasked alone.
-//! Ten senders and 1 Mbit/s are a ticket, 50 Mbit/s or 5,000 packets a second a page. Later fragments of large replies have
-//! no port and are told in this alert (`detect/flood.rs`).
+//! Ten senders and 1 Mbit/s are a ticket, or 500 packets a second that weigh on everything else the host is sent; 50 Mbit/s
+//! or 5,000 packets a second a page. Later fragments of large replies have no port and are told in this alert
+//! (`detect/flood.rs`).
 //!
 //! Sources: CISA alert TA14-017A (ports); Moon et al. 2021 (AmpMap: factors vary).
 //!
@@ -17,11 +18,14 @@ use crate::kind::{AlertKind, Severity};
 use crate::packet::Protocol;
 use crate::summary::StrayKind;
 use crate::window::strays::Family;
-use crate::window::subject::{Sidedness, Subject};
+use crate::window::subject::Subject;
 
 /// Senders and bits a second of a ticket; senders where only one direction is known to be captured.
 const LEAST_SOURCES: f64 = 10.0;
 const LEAST_BITS: f64 = 1e6;
+
+/// Packets a second that make one of small replies, as with the other families (DETECTION 5).
+const LEAST_PPS: f64 = 500.0;
 const SOURCES_UNHEARD: f64 = 100.0;
 
 /// Bits or packets a second of a page.
@@ -39,9 +43,10 @@ pub fn detect(view: &View, subject: &Subject) -> Option<Finding> {
     let pieces = Stream::of(subject, Family::Fragment).filter(|_| belongs_to_replies(subject));
     let bits = pieces.map_or(0.0, |pieces| pieces.excess_bits()).max(stream.excess_bits());
     let page = bits >= PAGE_BITS || stream.excess >= PAGE_PPS;
-    let heard = subject.sidedness() == Sidedness::TwoSided;
+    let heard = view.hears(subject);
+    let weighs = stream.excess >= LEAST_PPS && stream.weighs_on_the_rest();
     let holds = if heard {
-        stream.sources >= LEAST_SOURCES && (page || bits >= LEAST_BITS)
+        stream.sources >= LEAST_SOURCES && (page || bits >= LEAST_BITS || weighs)
     } else {
         stream.sources >= SOURCES_UNHEARD && page
     };
@@ -68,6 +73,7 @@ pub fn detect(view: &View, subject: &Subject) -> Option<Finding> {
         }
     }
     finding.settings.push(("least_bits_per_second", LEAST_BITS));
+    finding.settings.push(("least_packets_per_second", LEAST_PPS));
     finding.settings.push(("page_bits_per_second", PAGE_BITS));
     finding.settings.push(("page_packets_per_second", PAGE_PPS));
     Some(finding)

@@ -31,6 +31,9 @@ const SPAN: usize = 16;
 /// Ticks for which hosts keep silent after the carpet last fired: ten seconds.
 const LINGERS: u64 = 40;
 
+/// Ticks for which unanswered SYNs are evidence of nothing else after they went to empty addresses: a minute.
+const DARK_LINGERS: u64 = 240;
+
 /// Hosts named as members.
 const MOST_MEMBERS: usize = 20;
 
@@ -41,9 +44,21 @@ pub(super) struct Memory {
     fired: BTreeMap<AlertKind, Tick>,
     /// The name of the open alert: it stays while anything alarms.
     prefix: Option<Prefix>,
+    /// When SYNs to addresses where nobody answers last fired.
+    dark: Option<Tick>,
 }
 
 impl Memory {
+    /// Notes that SYNs to addresses where nobody answers fire.
+    pub(super) const fn note_dark(&mut self, now: Tick) {
+        self.dark = Some(now);
+    }
+
+    /// Tells whether such SYNs explain why the site's go unanswered: now, or in the minute after them.
+    pub(super) fn explains_silence(&self, now: Tick) -> bool {
+        self.dark.is_some_and(|at| now.since(at) <= DARK_LINGERS)
+    }
+
     /// Tells whether hosts keep silent about a kind.
     pub(super) fn covers(&self, kind: AlertKind, now: Tick) -> bool {
         self.fired.get(&kind).is_some_and(|at| now.since(*at) <= LINGERS)

@@ -236,6 +236,7 @@ impl Engine {
             watched.subject.restart(tick);
             watched.forget_behaviour();
         }
+        self.sites.values_mut().for_each(|site| site.dark.restart(tick));
     }
 
     /// Another part of the pairs of addresses is counted than before: what began then is not compared with what ends now.

@@ -24,6 +24,11 @@ const HUGE_BITS: f64 = 200e6;
 /// The same where nothing of the kind was usual and it is as much as everything else the host receives.
 const OVERWHELMING_PPS: f64 = 1_000.0;
 
+/// The same of datagrams, and times everything else: an ultra-high-definition film of 40 Mbit/s comes as 3,800 a second of
+/// seven transport stream packets each (ETSI TS 102 034).
+const BEYOND_A_FILM_PPS: f64 = 4_000.0;
+const BEYOND_A_FILM_TIMES: f64 = 4.0;
+
 /// Times the usual rate that a flood reaches (DETECTION 1.7).
 const TIMES: f64 = 1.5;
 
@@ -171,8 +176,25 @@ impl<'a> Stream<'a> {
     /// one sender. Of packets that no service is meant to be sent, that is; a stream of datagrams may be a film. One prober
     /// of many hosts floods none of them.
     pub(super) fn overwhelms(&self) -> bool {
-        let is_much = self.excess >= OVERWHELMING_PPS && self.excess >= self.ordinary();
-        !self.subject.is_aggregate && self.is_new() && is_much
+        self.is_new_at_a_host() && self.excess >= OVERWHELMING_PPS.max(self.ordinary())
+    }
+
+    /// The same of datagrams that nobody answers: no single film is so much.
+    pub(super) fn exceeds_a_film(&self) -> bool {
+        self.is_new_at_a_host() && self.excess >= BEYOND_A_FILM_PPS.max(BEYOND_A_FILM_TIMES * self.ordinary())
+    }
+
+    /// Returns the packets a second from which few senders make a flood here.
+    fn least_from_few(&self) -> f64 {
+        match self.family {
+            _ if !self.is_new_at_a_host() => HUGE_PPS,
+            Family::Datagram => BEYOND_A_FILM_PPS,
+            _ => OVERWHELMING_PPS,
+        }
+    }
+
+    fn is_new_at_a_host(&self) -> bool {
+        !self.subject.is_aggregate && self.is_new()
     }
 
     /// Returns how much it hurts, 0 to 1 (DETECTION 1.7).
@@ -195,7 +217,7 @@ impl<'a> Stream<'a> {
         finding.settings = vec![
             ("alert_at", view.lines.subject),
             ("least_sources", if self.window.usual().is_some() { MANY } else { MANY_AT_FIRST }),
-            ("few_sources_packets_per_second", HUGE_PPS),
+            ("few_sources_packets_per_second", self.least_from_few()),
             ("times_usual", TIMES),
             ("window_seconds", self.span as f64 / 4.0),
         ];

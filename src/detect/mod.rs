@@ -12,6 +12,7 @@ mod carpet_bombing;
 pub mod confidence;
 pub mod connect_flood;
 mod credential_stuffing;
+mod dark_addresses;
 pub mod engine;
 mod exfiltration;
 pub mod exhaustion;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::address::{Address, Prefix};
 use crate::country::Country;
 use crate::detect::engine::Armed;
-use crate::detect::finding::{Finding, SourceShare};
+use crate::detect::finding::{Finding, OriginShare, SourceShare};
 use crate::detect::new_outbound;
 use crate::detect::view::View;
 use crate::hash::Seed;
@@ -161,10 +161,23 @@ impl Sources {
     }
 }
 
-/// Where floods of datagrams or pings were of late. Those from addresses that repeat touch many ports and hosts, too: beside
-/// one at the same place, or soon after it, a scan of such a protocol is a hint only.
+/// Where floods of datagrams or pings were of late, and of SYNs over a prefix. Those from addresses that repeat touch many
+/// ports and hosts, too: beside one at the same place, or soon after it, a scan of such a protocol is a hint only.
 #[derive(Debug, Default)]
-pub struct Flooded(BTreeMap<Prefix, Tick>);
+pub struct Flooded(BTreeMap<(Prefix, Kind), Tick>);
+
+/// Packets that open TCP connections, or others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Tcp,
+    Other,
+}
+
+impl Kind {
+    fn of(finding: &Finding) -> Self {
+        if finding.target.protocol == Some(Protocol::TCP) { Self::Tcp } else { Self::Other }
+    }
+}
 
 /// Ticks for which a flood explains what looked like a scan in it: a minute.
 const FLOOD_EXPLAINS: u64 = 240;
@@ -175,13 +188,12 @@ impl Flooded {
         use AlertKind as K;
         let floods = [K::UdpFlood, K::Amplification, K::IcmpFlood, K::FragmentFlood, K::CarpetBombing];
         let firing = others.iter().filter(|other| other.fires() && floods.contains(&other.kind));
-        self.0.extend(firing.filter_map(|other| Some((other.target.prefix?, now))));
+        self.0.extend(firing.filter_map(|other| Some(((other.target.prefix?, Kind::of(other)), now))));
         self.0.retain(|_, last| now.since(*last) <= FLOOD_EXPLAINS);
-        let scans = findings.iter_mut().filter(|finding| {
-            matches!(finding.kind, K::PortScan | K::HostSweep) && finding.target.protocol != Some(Protocol::TCP)
-        });
-        for scan in scans {
-            if scan.target.prefix.is_some_and(|at| self.0.keys().any(|prefix| prefix.overlaps(at))) {
+        for scan in findings.iter_mut().filter(|finding| matches!(finding.kind, K::PortScan | K::HostSweep)) {
+            let Some(at) = scan.target.prefix else { continue };
+            let kind = Kind::of(scan);
+            if self.0.keys().any(|(prefix, flooded)| *flooded == kind && prefix.overlaps(at)) {
                 scan.severity = Severity::Info;
             }
         }
@@ -212,6 +224,7 @@ fn join(mut strong: Finding, weak: Finding) -> Finding {
         sources.dedup_by_key(|source| source.address);
         sources.truncate(MOST_SOURCES);
         strong.sources = sources;
+        strong.origins = OriginShare::joined(&strong.origins, &weak.origins);
         strong.onset = strong.onset.min(weak.onset);
         strong.target.port = strong.target.port.filter(|port| weak.target.port == Some(*port));
         strong.target.protocol = strong.target.protocol.filter(|protocol| weak.target.protocol == Some(*protocol));

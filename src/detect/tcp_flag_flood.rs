@@ -2,9 +2,9 @@
 //! for, and data from middleboxes that were asked in the target's name.
 //!
 //! Method: two envelope CUSUMs, of the rate of such segments and of their share of inbound TCP (a tenth at least), and both
-//! must alarm, with 500 a second above what is usual from many senders; 2,000 of SYN-ACKs. Real clients leave a few such
-//! segments each, when a server in trouble drops or resets them, so a flood has three for each connection asked for at
-//! least. Off for a minute after the start, and wherever both directions are not captured.
+//! must alarm, with 500 a second above what is usual from many senders; 2,000 of SYN-ACKs, unless they weigh on everything
+//! else. Real clients leave a few such segments each, when a server in trouble drops or resets them, so a flood has three
+//! for each connection asked for at least. Off for a minute after the start, and where both directions are not captured.
 //!
 //! Sources: DETECTION 5 and 0.2 ("Sidedness"); Bock et al. 2021 (middlebox reflection); Moore et al. 2001 (backscatter).
 //!
@@ -30,7 +30,7 @@ const LEFT_BY_CLIENTS: f64 = 3.0;
 
 /// Judges a subject.
 pub fn detect(view: &View, subject: &Subject, situation: &Situation) -> Option<Finding> {
-    if !view.connections_known || subject.sidedness() != Sidedness::TwoSided {
+    if !view.connections_known || !view.hears(subject) {
         return None;
     }
     let stream = Stream::of(subject, Family::Segment)?;
@@ -40,10 +40,12 @@ pub fn detect(view: &View, subject: &Subject, situation: &Situation) -> Option<F
         return None;
     }
     let answers = matches!(stream.window.leading_kind(), Some((StrayKind::SynAck, share)) if share >= 0.5);
-    let least = if answers { LEAST_SYN_ACKS } else { LEAST_PPS };
+    let least = if answers && !stream.weighs_on_the_rest() { LEAST_SYN_ACKS } else { LEAST_PPS };
     let asked = subject.syns.recent_per_second(stream.span) * (1.0 - situation.attack_share);
     let beyond_clients = stream.excess >= LEFT_BY_CLIENTS * asked;
-    let many = stream.is_from_many() || stream.is_huge() || stream.overwhelms();
+    // A transfer to a host of which nothing was heard so far may have its other direction elsewhere.
+    let is_known = subject.sidedness() == Sidedness::TwoSided;
+    let many = stream.is_from_many() || (is_known && (stream.is_huge() || stream.overwhelms()));
     let holds = stream.excess >= least && beyond_clients && many;
     let mut finding = stream.finding(view, AlertKind::TcpFlagFlood, score, holds);
     if answers {

@@ -8,9 +8,10 @@
 //!
 //! Sources: DETECTION 0.2 ("UDP on a cold site") and 5; Nawrocki et al. 2021 (QUIC floods); RFC 9000 section 8.1.
 //!
-//! Blind spots: queries to a UDP service that answers them all look like its clients'; one sender below 20,000 packets a
-//! second looks like telephony or video; a flood that was on before the capture began passes for the usual state if it
-//! comes from fewer than fifty senders; Initials at a server that chooses no connection ids of its own.
+//! Blind spots: queries to a UDP service that answers them all look like its clients'; a few senders below 4,000 packets a
+//! second, or below 20,000 where the host receives much else, look like telephony or video; a flood that was on before the
+//! capture began passes for the usual state if it comes from fewer than fifty senders; Initials at a server that chooses no
+//! connection ids of its own.
 
 use crate::detect::finding::{FigureName as F, Finding};
 use crate::detect::flood::{HURTS, Stream};
@@ -34,9 +35,11 @@ const SHARE_AT_FIRST: f64 = 0.8;
 const LEAST_PPS_UNHEARD: f64 = 10_000.0;
 const SOURCES_UNHEARD: f64 = 100.0;
 
-/// Forged QUIC connections a second (as unfinished handshakes of TCP, DETECTION 0.2), and Initials that a client sends on
-/// average at most when it is answered in time.
+/// QUIC connections a second that nobody goes on with (as unfinished handshakes of TCP, DETECTION 0.2), the same from few
+/// senders, which no program that is only broken opens so fast, and Initials that a client sends on average at most when it
+/// is answered in time.
 const LEAST_QUIC: f64 = 20.0;
+const LEAST_QUIC_FROM_FEW: f64 = 200.0;
 const TRIES: f64 = 1.4;
 
 /// Judges a subject.
@@ -64,10 +67,10 @@ fn one_way(view: &View, subject: &Subject) -> Option<Finding> {
     let large = stream.excess >= LEAST_PPS
         || stream.excess_bits() >= LEAST_BITS
         || (stream.excess >= LEAST_PPS_ONCE_KNOWN && weighs);
-    let heard = subject.strays.is_heard() && subject.sidedness() != Sidedness::OneSided;
+    let heard = is_heard(view, subject);
     let least_unheard = if stream.is_new() { LEAST_PPS } else { LEAST_PPS_UNHEARD };
     let evident = heard || (stream.excess >= least_unheard && stream.sources >= SOURCES_UNHEARD && !unheard_clients);
-    let many = stream.is_from_many() || stream.is_huge();
+    let many = stream.is_from_many() || stream.is_huge() || stream.exceeds_a_film();
     let holds = large && evident && many && (known || share >= SHARE_AT_FIRST);
     let mut finding = stream.finding(view, AlertKind::UdpFlood, score, holds);
     finding.target.protocol = Some(Protocol::UDP);
@@ -76,6 +79,11 @@ fn one_way(view: &View, subject: &Subject) -> Option<Finding> {
     finding.settings.push(("least_packets_per_second", LEAST_PPS));
     finding.settings.push(("least_bits_per_second", LEAST_BITS));
     Some(finding)
+}
+
+/// Tells whether answers would be seen: some packet of the subject was, or those of its site are.
+fn is_heard(view: &View, subject: &Subject) -> bool {
+    subject.sidedness() != Sidedness::OneSided && (subject.strays.is_heard() || view.hears(subject))
 }
 
 fn quic(view: &View, subject: &Subject) -> Option<Finding> {
@@ -90,7 +98,8 @@ fn quic(view: &View, subject: &Subject) -> Option<Finding> {
     let forged = ((share - usual) / (1.0 - usual)).max(0.0) * opened;
     // What the capture shows twice was sent once.
     let tries = quic.tries() * (1.0 - view.duplicate_share);
-    let holds = forged >= LEAST_QUIC && tries <= TRIES && stream.is_from_many();
+    let least = if stream.is_from_many() { LEAST_QUIC } else { LEAST_QUIC_FROM_FEW };
+    let holds = forged >= least && tries <= TRIES;
     let mut finding = stream.finding(view, AlertKind::UdpFlood, score, holds);
     // The rate of strays says nothing here: the host answers them.
     finding.gates_hold = holds;
@@ -103,7 +112,7 @@ fn quic(view: &View, subject: &Subject) -> Option<Finding> {
         figure(F::QuicUnfinishedShare, share, Some(usual)),
         figure(F::SourcesCount, stream.sources, None),
     ];
-    finding.settings.push(("least_unfinished_per_second", LEAST_QUIC));
+    finding.settings.push(("least_unfinished_per_second", least));
     finding.settings.push(("most_initials_a_client", TRIES));
     Some(finding)
 }
@@ -115,8 +124,7 @@ fn other_protocol(view: &View, subject: &Subject) -> Option<Finding> {
         return None;
     }
     let large = stream.excess >= LEAST_PPS || stream.excess_bits() >= LEAST_BITS;
-    let heard = subject.strays.is_heard() && subject.sidedness() != Sidedness::OneSided;
-    let holds = large && heard && stream.is_from_many();
+    let holds = large && is_heard(view, subject) && stream.is_from_many();
     let mut finding = stream.finding(view, AlertKind::UdpFlood, score, holds);
     finding.figures = vec![stream.rate_figure(F::OtherProtocolPerSecond)];
     finding.figures.extend(stream.size_figures());

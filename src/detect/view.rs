@@ -43,6 +43,8 @@ pub struct View {
     pub site_attacked: bool,
     /// Whether a surge from abroad fired on some host of the site, or on the site as a whole, in the last minute.
     pub site_foreign: bool,
+    /// Whether both directions of the subject's site are captured.
+    pub site_two_sided: bool,
     /// Of a site: verified connections a second by which the one host that leads it exceeds what is usual of that.
     pub of_one_host: f64,
     /// Whether home countries are known.
@@ -89,6 +91,17 @@ impl View {
             sources: Vec::new(),
             caveats: self.incomplete().chain(self.doubled()).collect(),
             settings: Vec::new(),
+        }
+    }
+
+    /// Tells whether what the subject sends would be seen: it is, or what its site sends is. An address that nobody uses is
+    /// silent, and not unheard.
+    #[must_use]
+    pub fn hears(&self, subject: &Subject) -> bool {
+        match subject.sidedness() {
+            Sidedness::TwoSided => true,
+            Sidedness::Unknown => self.site_two_sided,
+            Sidedness::OneSided => false,
         }
     }
 
@@ -320,6 +333,7 @@ mod tests {
             served_part: 1.0,
             site_attacked: false,
             site_foreign: false,
+            site_two_sided: false,
             of_one_host: 0.0,
             home_known: true,
             connections_known: true,

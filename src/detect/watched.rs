@@ -15,6 +15,7 @@ use crate::detect::{
 use crate::kind::{AlertKind, Severity, Verdict};
 use crate::policy::SiteId;
 use crate::time::Tick;
+use crate::window::dark::Dark;
 use crate::window::subject::Subject;
 
 /// Ticks of a sample: ten seconds (DETECTION 1.2).
@@ -77,6 +78,12 @@ impl Watched {
         u128::from(tick.number() % SAMPLE_TICKS) == self.turn
     }
 
+    /// Notes that an attack on it fires.
+    pub(super) fn attack(&mut self, tick: Tick) {
+        self.attacked = true;
+        self.attacked_at = Some(tick);
+    }
+
     /// Forgets what was held of its clients' origin and behaviour, as after a gap.
     pub(super) fn forget_behaviour(&mut self) {
         self.strata = Strata::default();
@@ -93,6 +100,7 @@ pub(super) struct WatchedSite {
     packets: Vec<(Prefix, f64)>,
     pub(super) speaks: Speaks,
     pub(super) carpets: carpet_bombing::Memory,
+    pub(super) dark: Dark,
 }
 
 /// When a site may speak: only of what none of its hosts shows by itself.
@@ -131,6 +139,7 @@ impl WatchedSite {
             packets: Vec::new(),
             speaks: Speaks::default(),
             carpets: carpet_bombing::Memory::default(),
+            dark: Dark::default(),
         }
     }
 
@@ -204,7 +213,7 @@ pub(super) fn judge(view: &View, watched: &mut Watched) -> Vec<Finding> {
     watched.attacked = watched.situation.is_attacked() || findings.iter().any(is_attack);
     watched.datagram_flood = findings.iter().any(|finding| finding.kind == AlertKind::UdpFlood && finding.fires());
     if watched.attacked {
-        watched.attacked_at = Some(view.tick);
+        watched.attack(view.tick);
     }
     let ratio = findings.iter().filter(|f| f.gates_hold).map(Finding::ratio).fold(0.0, f64::max);
     watched.subject.alarm_ratio = watched.subject.alarm_ratio.max(ratio);

@@ -11,6 +11,7 @@ pub mod cohorts;
 pub mod concert;
 pub mod connections;
 pub mod cusum;
+pub mod dark;
 mod divergence;
 pub mod doors;
 pub mod first_byte;

@@ -320,6 +320,12 @@ impl Strays {
         self.outbound_seen >= 50
     }
 
+    /// Tells whether the subject ever sent a packet.
+    #[must_use]
+    pub const fn was_ever_heard(&self) -> bool {
+        self.outbound_seen > 0
+    }
+
     /// Learns from the last ten seconds with a weight of 0 to 1.
     pub fn learn(&mut self, weight: f64) {
         self.windows.iter_mut().flatten().for_each(|window| window.learn(weight));

@@ -139,10 +139,15 @@ impl Engine {
     pub(super) fn observe_sites(&mut self, summary: &Summary) {
         let tick = summary.tick;
         let mut sums: BTreeMap<SiteId, HostTick> = BTreeMap::new();
+        let mut dark: BTreeMap<SiteId, (u64, u64)> = BTreeMap::new();
         for host in &summary.hosts {
             let Some(prefix) = self.policy.prefix_of(host.address).filter(|prefix| !prefix.is_host()) else { continue };
             let Some(id) = self.policy.site_of(host.address) else { continue };
             sums.entry(id).or_default().add(host);
+            if self.is_dark(host) {
+                let (syns, addresses) = dark.entry(id).or_default();
+                (*syns, *addresses) = (*syns + u64::from(host.syn), *addresses + 1);
+            }
             let site = self.sites.entry(id).or_insert_with(|| {
                 let mut site = WatchedSite::new(prefix, id, tick);
                 site.watched.subject.foreign.set_near(&self.settings.near);
@@ -172,8 +177,18 @@ impl Engine {
             site.watched.subject.observe(tick, sum, refused, |country| home.contains(&country));
             let targets = targets.get(id).copied().unwrap_or_default();
             site.watched.subject.observe_strays(tick, sum, &targets);
+            let (syns, addresses) = dark.get(id).copied().unwrap_or_default();
+            site.dark.observe(tick, syns, addresses, sum.sampling.part());
             site.choose_prefix();
         }
+    }
+}
+
+impl Engine {
+    /// Tells whether a host is asked for something and has never sent a packet.
+    fn is_dark(&self, host: &HostTick) -> bool {
+        let was_heard = || self.hosts.get(&host.address).is_some_and(|watched| watched.subject.strays.was_ever_heard());
+        host.syn > 0 && host.outbound.packets == 0 && !was_heard()
     }
 }
 

@@ -9,13 +9,15 @@ use super::judged::Judged;
 use super::limits::Limits;
 use crate::address::Prefix;
 use crate::country::Country;
-use crate::detect::carpet_bombing;
 use crate::detect::finding::Finding;
 use crate::detect::view::View;
 use crate::detect::watched::{Watched, WatchedSite, judge};
+use crate::detect::{carpet_bombing, dark_addresses};
+use crate::kind::AlertKind;
 use crate::policy::{Policy, SiteId};
 use crate::summary::{Distinct, HostTick, Summary};
 use crate::time::Tick;
+use crate::window::subject::Sidedness;
 
 /// Ticks after which a network not served before says something: an hour (DETECTION 4.2 wants thirty days; until there
 /// are, the subject's own share of strangers is what it is compared with).
@@ -74,6 +76,7 @@ impl Engine {
         judged: &mut Judged,
     ) {
         let attacked = self.attacked_sites(view.tick);
+        let two_sided = self.two_sided_sites();
         let limits = Limits { settings: &self.settings, policy: &self.policy, learned: &self.capacity };
         let refused = summary.flows.cohort_refused > 0;
         let (home, idle) = (&self.home, HostTick::default());
@@ -87,6 +90,7 @@ impl Engine {
             let view = View {
                 site_attacked: attacked.contains(&site),
                 site_foreign: foreign.contains(&site),
+                site_two_sided: two_sided.contains(&site),
                 ..limits.view(view, watched)
             };
             for finding in judge(&view, watched) {
@@ -98,7 +102,7 @@ impl Engine {
     fn judge_sites(&mut self, view: &View, foreign: &[SiteId], judged: &mut Judged) {
         let leading = leading_excess(&self.hosts);
         let limits = Limits { settings: &self.settings, policy: &self.policy, learned: &self.capacity };
-        for (site, WatchedSite { watched, speaks, carpets, .. }) in &mut self.sites {
+        for (site, WatchedSite { watched, speaks, carpets, dark, .. }) in &mut self.sites {
             let view = View {
                 site_foreign: foreign.contains(site),
                 of_one_host: leading.get(site).copied().unwrap_or(0.0),
@@ -109,6 +113,16 @@ impl Engine {
             if let Some(carpet) = carpet_bombing::detect(&view, &watched.subject, carpets, &mut found, &members) {
                 judged.score(*site, &carpet);
                 judged.findings.push(carpet);
+            } else if let Some(carpet) = dark_addresses::detect(&view, &watched.subject, dark) {
+                if carpet.fires() {
+                    watched.attack(view.tick);
+                    carpets.note_dark(view.tick);
+                }
+                judged.score(*site, &carpet);
+                judged.findings.push(carpet);
+            }
+            if carpets.explains_silence(view.tick) {
+                found.retain(|finding| finding.kind != AlertKind::SynFlood);
             }
             let name = self.policy.name(*site);
             judged.findings.retain(|finding| {
@@ -162,6 +176,12 @@ impl Engine {
             .collect()
     }
 
+    /// Sites of which both directions are captured, as far as their hosts tell together.
+    fn two_sided_sites(&self) -> Vec<SiteId> {
+        let sites = self.sites.iter();
+        sites.filter(|(_, site)| site.watched.subject.sidedness() == Sidedness::TwoSided).map(|(id, _)| *id).collect()
+    }
+
     /// Sites of which some host, or the whole, saw a surge from abroad in the last minute: that speaks for its robots too.
     fn foreign_sites(&self, now: Tick) -> Vec<SiteId> {
         let recent =
@@ -185,6 +205,7 @@ impl Engine {
             served_part: 1.0,
             site_attacked: false,
             site_foreign: false,
+            site_two_sided: false,
             of_one_host: 0.0,
             home_known: !self.home.is_empty(),
             connections_known: self.connections_known_at.is_some_and(|from| tick >= from),

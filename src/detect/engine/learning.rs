@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Engine;
 use crate::detect::capacity::Condition;
+use crate::detect::view::SAID_FROM;
 use crate::detect::{outlook, usual};
 use crate::policy::{Direction, SiteId};
 use crate::summary::Summary;
@@ -57,6 +58,9 @@ impl Engine {
     /// Every ten seconds, each subject at its own tick of them so that the work is spread.
     pub(super) fn learn(&mut self, tick: Tick) {
         let attacked = self.attacked_sites(tick);
+        if !self.sensor.is_silent() {
+            self.learn_dark(tick);
+        }
         if tick.closes_period(40) {
             self.measure_capacity(&attacked);
             if self.calibration.advance(tick) {
@@ -95,6 +99,15 @@ impl Engine {
                     self.armed_at.get_or_insert(tick);
                 }
             }
+        }
+    }
+
+    /// Teaches sites what comes to addresses where nobody answers.
+    fn learn_dark(&mut self, tick: Tick) {
+        for site in self.sites.values_mut().filter(|site| site.watched.is_due(tick)) {
+            let is_calm =
+                site.watched.subject.is_quiet() && site.dark.syns().decades() < SAID_FROM * self.lines.subject;
+            site.dark.learn(if is_calm { 1.0 } else { 0.0 });
         }
     }
 

@@ -82,6 +82,7 @@ impl World {
             networks_are_known: false,
             served_part: 1.0,
             site_foreign: false,
+            site_two_sided: false,
             of_one_host: 0.0,
         };
         Self { sources: Sources::new(settings, Seed::default()), view, tick: START }
