@@ -14,7 +14,7 @@
 //! why it is a suspicion; traffic between inside hosts counts for services that only people log in to.
 
 use crate::address::Address;
-use crate::detect::finding::{FigureName as F, Finding, SourceShare};
+use crate::detect::finding::{FigureName as F, Finding, OriginShare, SourceShare};
 use crate::detect::view::{View, figure, on_tcp};
 use crate::kind::{AlertKind, Severity, Verdict};
 use crate::policy::{Direction, Policy};
@@ -100,6 +100,7 @@ pub(super) fn judge(view: &View, key: &Attempter, attempts: &Attempts) -> Option
     ];
     let (packets, bytes) = attempts.volume();
     finding.sources = vec![SourceShare { address: key.source, packets, bytes }];
+    finding.origins = OriginShare::of_one(attempts.country(), packets);
     finding.settings = vec![("least_attempts", least), ("alike_within", 0.1), ("window_seconds", 600.0)];
     Some(finding)
 }

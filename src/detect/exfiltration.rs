@@ -17,7 +17,7 @@
 //! backup, never proof.
 
 use crate::address::Address;
-use crate::detect::finding::{FigureName as F, Finding, SourceShare};
+use crate::detect::finding::{FigureName as F, Finding, OriginShare, SourceShare};
 use crate::detect::view::{View, figure};
 use crate::kind::{AlertKind, Severity, Verdict};
 use crate::window::outbound::Sent;
@@ -92,6 +92,7 @@ pub(super) fn front_door(view: &View, pull: &Pull, pulled: &Pulled, others: &Oth
     finding.figures.push(figure(F::OtherClientsCount, others.clients as f64, None));
     finding.figures.push(figure(F::OtherClientsBytes, others.bytes, None));
     finding.sources = vec![SourceShare { address: pull.client, packets: pulled.packets(), bytes: pulled.bytes() }];
+    finding.origins = OriginShare::of_one(pulled.country(), pulled.packets());
     finding.settings = vec![("least_bytes", HOUR_BYTES), ("times_the_others", BEYOND), ("window_seconds", 3_600.0)];
     Some(finding)
 }

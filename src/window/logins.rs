@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 
 use crate::address::Address;
+use crate::country::Country;
 use crate::hash::{Seed, mix};
 use crate::summary::{CohortRecord, Contact};
 use crate::time::Tick;
@@ -73,6 +74,7 @@ pub struct Attempts {
     stacks: Bitmap,
     bytes: u64,
     packets: u64,
+    country: Country,
     last_seen: Tick,
 }
 
@@ -128,6 +130,7 @@ impl Attempts {
         self.newest.push_back(Attempt { at: now, sent, received, packets });
         self.bytes += contact.sent.bytes + contact.received.bytes;
         self.packets += contact.sent.packets + contact.received.packets;
+        self.country = contact.country;
     }
 
     /// Returns how the attempts look; `None` when there are none.
@@ -165,6 +168,12 @@ impl Attempts {
     #[must_use]
     pub const fn volume(&self) -> (u64, u64) {
         (self.packets, self.bytes)
+    }
+
+    /// Returns where the source is registered.
+    #[must_use]
+    pub const fn country(&self) -> Country {
+        self.country
     }
 
     /// When it was last seen.
@@ -240,7 +249,6 @@ fn median(sizes: impl Iterator<Item = u32>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::country::Country;
     use crate::packet::Protocol;
     use crate::summary::{ContactStage, Volume};
     use crate::time::Timestamp;
