@@ -1,6 +1,6 @@
 //! FC-1: does a surge of verified connections behave like people or like robots (DETECTION 4.2 and 0.2)?
 //!
-//! Method: ten features as evidence weights in nats, positive for robots, each capped at 3. They are judged on the excess
+//! Method: eleven features as evidence weights in nats, positive for robots, each capped at 3. They are judged on the excess
 //! against the subject's own normal: sums over sources and shapes now, less the usual ones. `J = sum / sqrt(available / 6)`:
 //! at least 4 is robotic, at most -4 is a crowd. Robotic needs more than a sudden, new or foreign crowd can show: a shape
 //! of its own that leads the excess, brought by systems of one kind as far as that can be told, or again and again by
@@ -39,6 +39,9 @@ const MOSTLY_REPEATED: f64 = 0.5;
 
 /// Part of the leading shape's requests that are alike to the byte, from which one program makes them.
 const ONE_PROGRAM: f64 = 0.9;
+
+/// Part of the excess from which a shape leads it (DETECTION 4.2, feature 4).
+const LEADS: f64 = 0.4;
 
 /// Part of the excess that a leading shape is taken to be at least.
 const LEAST_LEADING: f64 = 0.05;
@@ -129,19 +132,19 @@ pub fn judge(surge: &Surge<'_>) -> Option<Behaviour> {
         features.sources(surge, &comparison.sources, usual);
     }
     features.moment(surge, &likeness);
+    let usual = comparable(&comparison.mixture, surge.borrowed);
+    let makers = comparison.makers(|cell| likeness.leading.has(usual, cell));
+    features.requests(&makers, &likeness);
     let weights = features.weights;
     let sum: f64 = weights.iter().map(|(_, weight)| weight).sum();
     let nats = sum / (weights.len() as f64 / 6.0).sqrt();
     let mut figures = vec![figure(F::BehaviourNats, nats, None)];
     figures.extend(features.figures);
-    let usual = comparable(&comparison.mixture, surge.borrowed);
-    let makers = comparison.makers(|cell| likeness.leading.has(usual, cell));
     let systems = systems_of_leading(surge, &likeness, &makers, usual);
     let is_of_people = systems.is_some_and(|one| one.share + 0.5 * one.error < BY_ONE_SYSTEM)
         && makers.repeated < MOSTLY_REPEATED
         && makers.identical.is_none_or(|identical| identical < ONE_PROGRAM);
     figures.extend(systems.map(|one| figure(F::OneSystemShare, one.share, None)));
-    figures.extend(makers.identical.map(|identical| figure(F::IdenticalRequestShare, identical, None)));
     let sources = (1.0 - surge.usual_part.clamp(0.0, 1.0)) * comparison.sources.sources;
     let (connections, decades) = (likeness.connections, likeness.decades);
     Some(Behaviour { nats, connections, decades, sources, is_of_people, figures, weights })
@@ -179,11 +182,20 @@ impl Features {
     fn shapes(&mut self, likeness: &Likeness) {
         let ratio = (likeness.top_share / likeness.usual_share).max(0.05);
         let unusual = 3.0 * (ratio.log2() - 1.0);
-        let leads = 3.0 * (likeness.top_share - 0.4) / 0.2;
+        let leads = 3.0 * (likeness.top_share - LEADS) / 0.2;
         let figure_of_shape = figure(F::TopShapeShare, likeness.top_share, Some(likeness.usual_share));
         self.weigh("weight_shape", if unusual > 0.0 { unusual.min(leads) } else { unusual }, figure_of_shape);
         let distance = 3.0 * (likeness.divergence - 0.35) / 0.2;
         self.weigh("weight_mixture", distance, figure(F::ShapeDivergence, likeness.divergence, None));
+    }
+
+    /// 11, requests alike to the byte, where one shape leads: a program's. Those that differ say nothing: a program may vary.
+    fn requests(&mut self, makers: &Makers, likeness: &Likeness) {
+        let Some(identical) = makers.identical else { return };
+        self.figures.push(figure(F::IdenticalRequestShare, identical, None));
+        if identical >= ONE_PROGRAM && likeness.top_share >= LEADS {
+            self.weights.push(("weight_identity", CAP));
+        }
     }
 
     /// 1, 2, 3, 5 and 10: what the sources of the excess do, each against the usual sources.

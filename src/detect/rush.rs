@@ -7,6 +7,7 @@
 //!
 //! Blind spots: robots that look and last like people are a rush here, by design.
 
+use crate::detect::behaviour::Behaviour;
 use crate::detect::finding::{FigureName as F, Finding};
 use crate::detect::strata::Strata;
 use crate::detect::view::{SAID_FROM, Situation, View, figure, on_tcp, origins};
@@ -35,7 +36,8 @@ pub fn detect(view: &View, subject: &Subject, strata: &Strata, situation: &mut S
         return None;
     }
     // What looked like a crowd, and turns out to be connections without people: nothing begins, and what was said is put right.
-    let is_none_after_all = situation.exhausted && !situation.flood && !large;
+    let are_people = strata.all.behaviour.as_ref().is_some_and(Behaviour::is_human);
+    let is_none_after_all = situation.exhausted && !situation.flood && !large && !are_people;
     let score = if is_none_after_all { score.min(0.99 * line) } else { score };
     let mut finding = view.finding(AlertKind::Rush, subject, score, line);
     on_tcp(&mut finding, subject.leading_port());
