@@ -8,6 +8,9 @@ use crate::address::{Address, Prefix};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SiteId(pub u16);
 
+/// Name of the site of all that protects itself by its traffic, where nothing is configured.
+pub const LEARNED_SITE: &str = "auto";
+
 /// A group of prefixes that is defended, reported and labelled as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::address::Address;
 use crate::country::Country;
 use crate::hash::Seed;
-use crate::policy::{Policy, Site};
+use crate::policy::{LEARNED_SITE, Policy, Site};
 use crate::summary::{Candidate as Heavy, Contact, ContactStage, Summary};
 use crate::time::Tick;
 
@@ -167,7 +167,7 @@ impl Protection {
 
     fn policy(&self) -> Policy {
         let prefixes = self.learned.iter().map(|address| address.host_prefix()).collect();
-        Policy::new(vec![Site { name: "auto".into(), prefixes }], true)
+        Policy::new(vec![Site { name: LEARNED_SITE.into(), prefixes }], true)
     }
 }
 

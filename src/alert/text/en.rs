@@ -94,6 +94,7 @@ fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
                 at_most_share(figure)
             )
         }
+        F::RetriedShare if value < 0.01 => "None of the unanswered attempts was tried again so far.".to_owned(),
         F::RetriedShare => {
             format!("{} of the unanswered attempts were tried again, which is what real clients do.", percent(figure))
         }

@@ -8,6 +8,7 @@ use crate::alert::text::by_source;
 use crate::alert::text::notation::Notation;
 use crate::detect::finding::FigureName;
 use crate::kind::{AlertKind, Verdict};
+use crate::policy::LEARNED_SITE;
 
 const N: Notation = Notation::ENGLISH;
 
@@ -19,7 +20,7 @@ pub(super) fn why(alert: &Alert) -> String {
         kind => what(kind),
     };
     let (now, past) = by_source::what(alert).unwrap_or((now, past));
-    let what = if over { past } else { now }.replace("{place}", &place(alert));
+    let what = if over { past } else { now }.replace("{place}", &place(alert, "the monitored link"));
     format!("{what}{}{}.", measure(alert, over), held_to_be(alert, over))
 }
 
@@ -50,13 +51,13 @@ pub(super) fn is_growth_alone(alert: &Alert) -> bool {
     alert.kind == AlertKind::SynFlood && !(seen && held)
 }
 
-/// Names the site, or the address, or the sensor.
-fn place(alert: &Alert) -> String {
+/// Names the site, or the address, or what is left. The site that Vigie made up of what it found says nothing to anybody.
+pub(super) fn place(alert: &Alert, the_link: &str) -> String {
     match (&alert.target.site, alert.target.prefix) {
-        (Some(site), _) => site.to_string(),
-        (None, Some(prefix)) if prefix.is_host() => prefix.network().to_string(),
-        (None, Some(prefix)) => prefix.to_string(),
-        (None, None) => "the monitored link".to_owned(),
+        (Some(site), prefix) if prefix.is_none() || **site != *LEARNED_SITE => site.to_string(),
+        (_, Some(prefix)) if prefix.is_host() => prefix.network().to_string(),
+        (_, Some(prefix)) => prefix.to_string(),
+        (_, None) => the_link.to_owned(),
     }
 }
 

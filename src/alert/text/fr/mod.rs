@@ -108,6 +108,7 @@ fn sentence(figure: &Figure, alert: &Alert) -> Option<String> {
             percent(figure),
             at_most_share(figure)
         ),
+        F::RetriedShare if value < 0.01 => "Aucune des tentatives sans réponse n'a encore été renouvelée.".to_owned(),
         F::RetriedShare => format!(
             "{} des tentatives sans réponse ont été renouvelées, ce que font de vrais clients.",
             percent(figure)

@@ -2,7 +2,7 @@
 
 use super::{N, by_source};
 use crate::alert::line::{Alert, Event};
-use crate::alert::text::why::{MOST, is_growth_alone, is_of_quic, leading_sign};
+use crate::alert::text::why::{MOST, is_growth_alone, is_of_quic, leading_sign, place};
 use crate::detect::finding::FigureName;
 use crate::kind::{AlertKind, Verdict};
 
@@ -15,7 +15,7 @@ pub(super) fn why(alert: &Alert) -> String {
         kind => what(kind),
     };
     let (now, past) = by_source::what(alert).unwrap_or((now, past));
-    let what = if over { past } else { now }.replace("{place}", &place(alert));
+    let what = if over { past } else { now }.replace("{place}", &place(alert, "la liaison surveillée"));
     format!("{what}{}{}.", measure(alert, over, growth), held_to_be(alert, over, growth))
 }
 
@@ -30,15 +30,6 @@ const QUIC: (&str, &str) = (
     "Des connexions QUIC que leurs émetteurs ouvrent sans s'en servir arrivent sur {place}",
     "Des connexions QUIC que leurs émetteurs ont ouvertes sans s'en servir sont arrivées sur {place}",
 );
-
-fn place(alert: &Alert) -> String {
-    match (&alert.target.site, alert.target.prefix) {
-        (Some(site), _) => site.to_string(),
-        (None, Some(prefix)) if prefix.is_host() => prefix.network().to_string(),
-        (None, Some(prefix)) => prefix.to_string(),
-        (None, None) => "la liaison surveillée".to_owned(),
-    }
-}
 
 /// Returns what happens, while it does and afterwards.
 const fn what(kind: AlertKind) -> (&'static str, &'static str) {
