@@ -4,7 +4,7 @@ use crate::hash::{PARTITIONS, partition};
 use crate::summary::shard::Routed;
 
 /// Packets that are put in order at once.
-pub(super) const MOST_TOGETHER: usize = 2_048;
+pub(super) const MOST_TOGETHER: usize = 8_192;
 
 /// Packets of a batch by partition: a counting sort of their numbers.
 #[derive(Debug)]
