@@ -25,6 +25,7 @@ impl Default for Seed {
 impl Seed {
     /// Hashes the pair of addresses without regard to their order.
     #[must_use]
+    #[inline(always)]
     pub const fn pair(self, a: Address, b: Address) -> u64 {
         let (a, b) = (a.as_u128(), b.as_u128());
         let ([a, b], [c, d]) = if a <= b { (words(a), words(b)) } else { (words(b), words(a)) };

@@ -112,7 +112,7 @@ impl Walk {
 ///
 /// # Errors
 /// The reason why the frame is counted and thrown away.
-#[inline]
+#[inline(always)]
 pub fn decode(frame: &Frame<'_>) -> Result<Packet, DropReason> {
     match common::decode(frame) {
         Some(packet) => Ok(packet),

@@ -137,7 +137,9 @@ impl<D: Downstream> Intake<D> {
 
     fn frame(&mut self, frame: &Frame<'_>) {
         let placement = self.clock.place(frame.timestamp);
-        self.open_due();
+        if self.clock.is_due() {
+            self.open_due();
+        }
         self.books.frame(frame.timestamp, frame.wire_len);
         if placement.late {
             self.books.late();
