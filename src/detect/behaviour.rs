@@ -9,8 +9,8 @@
 //! Sources: Yu et al. 2012 (robots' flows resemble each other), Jung et al. 2002 (crowds look like the usual clients and
 //! come from networks seen before), Chen & Heidemann 2005 (people give up on a server that does not answer).
 //!
-//! Blind spots: robots with human-like variety stay undetermined, by design, and so do those that come with the systems that
-//! users have, in the same proportions, unless they are even and regular; where all users run the same system, many people
+//! Blind spots: robots with human-like variety stay undetermined, by design, and so do those at home that come with the systems
+//! that users have, in the same proportions, unless they are even and regular; where all users run the same system, many people
 //! who all open one new page look like robots by their shape.
 
 use crate::detect::finding::{Figure, FigureName as F};
@@ -70,15 +70,28 @@ pub struct Surge<'a> {
     pub growth: f64,
     /// How it rose.
     pub onset: Option<Onset>,
-    /// The alarm ratio of the test for foreign surges, halved: 0.5 is the alert line. `None` within one stratum, where all
-    /// are from home or from abroad anyway.
-    pub foreign_score: Option<f64>,
+    /// Whose connections they are.
+    pub whose: Whose,
     /// The server keeps up, so that the size of its responses says something.
     pub healthy: bool,
     /// First attempts now as a part of those when the server began to fail; `None` while it does not fail.
     pub reaction: Option<f64>,
     /// Served networks are known for so long that a new one says something.
     pub networks_are_known: bool,
+}
+
+/// Whose connections are judged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Whose {
+    /// Those from home.
+    Home,
+    /// Those from abroad.
+    Abroad,
+    /// Both together.
+    All {
+        /// The alarm ratio of the test for foreign surges, halved: 0.5 is the alert line. `None` while home is unknown.
+        foreign_score: Option<f64>,
+    },
 }
 
 /// How a surge behaves.
@@ -134,7 +147,7 @@ pub fn judge(surge: &Surge<'_>) -> Option<Behaviour> {
     features.moment(surge, &likeness);
     let usual = comparable(&comparison.mixture, surge.borrowed);
     let makers = comparison.makers(|cell| likeness.leading.has(usual, cell));
-    features.requests(&makers, &likeness);
+    features.requests(surge, &makers, &likeness);
     let weights = features.weights;
     let sum: f64 = weights.iter().map(|(_, weight)| weight).sum();
     let nats = sum / (weights.len() as f64 / 6.0).sqrt();
@@ -143,11 +156,17 @@ pub fn judge(surge: &Surge<'_>) -> Option<Behaviour> {
     let systems = systems_of_leading(surge, &likeness, &makers, usual);
     let is_of_people = systems.is_some_and(|one| one.share + 0.5 * one.error < BY_ONE_SYSTEM)
         && makers.repeated < MOSTLY_REPEATED
-        && makers.identical.is_none_or(|identical| identical < ONE_PROGRAM);
+        && !is_one_program(surge, &makers);
     figures.extend(systems.map(|one| figure(F::OneSystemShare, one.share, None)));
     let sources = (1.0 - surge.usual_part.clamp(0.0, 1.0)) * comparison.sources.sources;
     let (connections, decades) = (likeness.connections, likeness.decades);
     Some(Behaviour { nats, connections, decades, sources, is_of_people, figures, weights })
+}
+
+/// Tells whether one program makes the requests of the leading shape. At home that program may be the app of the service
+/// itself, which a class or a country opens at once.
+fn is_one_program(surge: &Surge<'_>, makers: &Makers) -> bool {
+    surge.whose == Whose::Abroad && makers.identical.is_some_and(|identical| identical >= ONE_PROGRAM)
 }
 
 /// Returns how much of the leading shape systems of one kind have brought: of those connections where enough of them are told,
@@ -190,10 +209,9 @@ impl Features {
     }
 
     /// 11, requests alike to the byte, where one shape leads: a program's. Those that differ say nothing: a program may vary.
-    fn requests(&mut self, makers: &Makers, likeness: &Likeness) {
-        let Some(identical) = makers.identical else { return };
-        self.figures.push(figure(F::IdenticalRequestShare, identical, None));
-        if identical >= ONE_PROGRAM && likeness.top_share >= LEADS {
+    fn requests(&mut self, surge: &Surge<'_>, makers: &Makers, likeness: &Likeness) {
+        self.figures.extend(makers.identical.map(|identical| figure(F::IdenticalRequestShare, identical, None)));
+        if is_one_program(surge, makers) && likeness.top_share >= LEADS {
             self.weights.push(("weight_identity", CAP));
         }
     }
@@ -248,7 +266,7 @@ impl Features {
             let octaves = likeness.response_octaves;
             self.weigh("weight_response", octaves.abs() - 1.0, figure(F::ResponseRatio, octaves.exp2(), Some(1.0)));
         }
-        if let Some(score) = surge.foreign_score {
+        if let Whose::All { foreign_score: Some(score) } = surge.whose {
             self.weights.push(("weight_foreign", (3.0 * (score - 0.35) / 0.15).clamp(-CAP, CAP)));
         }
         if let Some(onset) = surge.onset {

@@ -1,7 +1,8 @@
 //! Outage: the server stopped serving without extra demand (DETECTION 0.2, "Missing definitions").
 //!
 //! Method: connections served fall under a fifth of their five-minute median for ten seconds, while first SYNs are between
-//! half and one and a half times theirs: people still come, in ordinary number, and get nothing.
+//! half and one and a half times theirs: people still come, in ordinary number, and get nothing. While a crowd is held to
+//! have brought the service down, and for a minute after, that is `overload`.
 //!
 //! Blind spots: when the path to the site fails nobody comes either, and there is nothing to see on the mirror port.
 
@@ -13,9 +14,14 @@ use crate::window::subject::{Sidedness, Subject};
 /// Served connections a second, at the median, below which an outage cannot be told from a quiet minute.
 const LEAST_SERVED: f64 = 2.0;
 
+/// Ticks after a service failed under a crowd for which its silence is that crowd's doing: a minute.
+const CROWD_EXPLAINS: u64 = 240;
+
 /// Judges a subject; the situation is filled in for the minute's verdict.
 pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Option<Finding> {
-    if subject.history.len() < 6 || subject.sidedness() == Sidedness::OneSided || view.loss_share > 0.05 {
+    // A server that a crowd brought down is told as overloaded, and what was usual has the crowd in it.
+    let by_crowd = situation.grew && situation.failed_at.is_some_and(|at| view.tick.since(at) <= CROWD_EXPLAINS);
+    if by_crowd || subject.history.len() < 6 || subject.sidedness() == Sidedness::OneSided || view.loss_share > 0.05 {
         return None;
     }
     // What is usual is no more than the most: hosts that are well need no medians.

@@ -39,6 +39,9 @@ const MOST_LATE: f64 = 0.5;
 /// Times the usual first attempts from which demand is more than usual.
 const MORE_DEMAND: f64 = 1.5;
 
+/// Spreads of a Poisson count that are no chance.
+const BY_CHANCE: f64 = 4.0;
+
 /// First attempts that one verified connection stands for at most: by those few that a failing server takes, hardly anything
 /// can be said of the others.
 const MOST_ATTEMPTS: f64 = 10.0;
@@ -264,7 +267,11 @@ pub(super) fn attempts_each(subject: &Subject, situation: &Situation) -> f64 {
 
 /// Tells whether more is asked for than usual, or was of late; yes while that is not known.
 fn is_more_demand(line: f64, subject: &Subject) -> bool {
-    let more = |usual: f64| subject.syns.per_second() >= MORE_DEMAND * usual.max(1.0);
+    // Over ten seconds; a small host has half as many again by chance.
+    let more = |usual: f64| {
+        let expected = 10.0 * usual.max(1.0);
+        subject.syns.sum() >= (MORE_DEMAND * expected).max(expected + BY_CHANCE * expected.sqrt())
+    };
     subject.syns.decades().max(subject.crowd.decades()) >= line || subject.syns.usual().is_none_or(more)
 }
 

@@ -1,7 +1,7 @@
 //! Which strata of a subject's clients surge (those from home, those from abroad, all), and how each behaves: FC-1 run
 //! once a second on those that do, so that robots inside a crowd show.
 
-use crate::detect::behaviour::{Behaviour, Surge, judge};
+use crate::detect::behaviour::{Behaviour, Surge, Whose, judge};
 use crate::detect::view::{Situation, View};
 use crate::time::{TICKS_PER_SECOND, Tick};
 use crate::window::rise::Onset;
@@ -130,7 +130,7 @@ impl Strata {
             let comparisons = [&subject.domestic, &subject.abroad].map(|stratum| stratum.comparison(view.tick));
             let [domestic, foreign] = &comparisons;
             let joined = domestic.joined(foreign);
-            let judge = |excess: Excess, comparison, control, growth, onset, foreign_score| {
+            let judge = |excess: Excess, comparison, control, growth, onset, whose| {
                 judge(&Surge {
                     comparison,
                     borrowed: &joined.mixture,
@@ -139,7 +139,7 @@ impl Strata {
                     usual_part: excess.usual_part(),
                     growth,
                     onset,
-                    foreign_score,
+                    whose,
                     healthy: !situation.unhealthy,
                     reaction,
                     networks_are_known: view.networks_are_known,
@@ -150,18 +150,19 @@ impl Strata {
             let growth = windows.home_growth();
             judged_home = from_home
                 .filter(|_| view.home_known)
-                .and_then(|excess| judge(excess, domestic, abroad_too, 1.0, windows.onset_home(), None));
+                .and_then(|excess| judge(excess, domestic, abroad_too, 1.0, windows.onset_home(), Whose::Home));
             judged_abroad = from_abroad
                 .filter(|_| view.home_known)
-                .and_then(|excess| judge(excess, foreign, home_too, growth, windows.onset_abroad(), None));
+                .and_then(|excess| judge(excess, foreign, home_too, growth, windows.onset_abroad(), Whose::Abroad));
             if let (Some(home), Some(abroad), true) = (from_home, from_abroad, view.home_known) {
                 judged_alone = [
-                    judge(home, domestic, None, 1.0, windows.onset_home(), None),
-                    judge(abroad, foreign, None, growth, windows.onset_abroad(), None),
+                    judge(home, domestic, None, 1.0, windows.onset_home(), Whose::Home),
+                    judge(abroad, foreign, None, growth, windows.onset_abroad(), Whose::Abroad),
                 ];
             }
-            let score = view.home_known.then(|| windows.abroad.share.decades() / view.lines.subject / 2.0);
-            judged_all = of_all.and_then(|excess| judge(excess, &joined, None, 1.0, onset(subject), score));
+            let foreign_score = view.home_known.then(|| windows.abroad.share.decades() / view.lines.subject / 2.0);
+            judged_all = of_all
+                .and_then(|excess| judge(excess, &joined, None, 1.0, onset(subject), Whose::All { foreign_score }));
         }
         let size = |excess: Option<Excess>| excess.map_or(0.0, |excess| excess.size());
         self.home.take(view.tick, size(home), judged_home);
