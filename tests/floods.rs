@@ -11,7 +11,7 @@ use vigie::hash::Seed;
 use vigie::kind::{AlertKind, Severity, Verdict};
 use vigie::policy::{Policy, Site, SiteId};
 use vigie::summary::{
-    CohortRecord, CohortStage, Distinct, HostTick, QuicTick, SiteTick, StrayKind, Summary, sketch, stray,
+    CohortRecord, CohortStage, Distinct, HostTick, QuicTick, SiteTick, StrayKind, Summary, Volume, sketch, stray,
 };
 use vigie::time::Tick;
 
@@ -259,6 +259,34 @@ fn datagrams_from_few_that_no_film_needs_are_a_flood() {
     cold.assert_silent();
 }
 
+#[test]
+fn small_replies_and_answers_nobody_asked_for_are_floods_where_they_weigh() {
+    let small = |kind, packets| Strays { length: 60, ..strays(kind, packets, Senders::Steady(300)) };
+    assert_one(300, &[small(reply(1194), 250)], AlertKind::Amplification, 2.0);
+    assert_one(300, &[small(StrayKind::SynAck, 250)], AlertKind::TcpFlagFlood, 4.0);
+    // A fifth of that hurts nobody beside 1,600 packets.
+    for kind in [reply(1194), StrayKind::SynAck] {
+        let mut world = World::new();
+        world.run(300, &[]);
+        world.run(60, &[small(kind, 50)]);
+        world.assert_silent();
+    }
+}
+
+#[test]
+fn connections_over_quic_that_few_senders_open_and_leave_are_a_flood_when_they_are_many() {
+    let run = |opened: u32| {
+        let load = Strays { answered: opened, ..strays(StrayKind::QuicInitial, opened, Senders::Steady(5)) };
+        let mut world = World::new();
+        world.run(300, &[]);
+        world.run_with(20, &[load], |host| host.quic = QuicTick { opened, answered: opened, finished: 0 });
+        world
+    };
+    let loud = run(80).loud_since(START);
+    assert!(matches!(&loud[..], [(AlertKind::UdpFlood, ..)]), "{loud:?}");
+    run(30).assert_silent();
+}
+
 /// A server, and an address of its site that nobody uses.
 fn beside_idle(world: &World, load: Option<Strays>) -> Vec<HostTick> {
     let address = Address::v4([203, 0, 113, 77]);
@@ -306,7 +334,10 @@ fn knocks(tick: u64, at: std::ops::Range<u8>, each: u32) -> (Vec<HostTick>, Vec<
         let target = Address::v4([203, 0, 113, n]);
         match hosts.iter_mut().find(|host| host.address == target) {
             Some(host) => host.syn += each,
-            None => hosts.push(HostTick { address: target, syn: each, tcp_in: each, ..HostTick::default() }),
+            None => {
+                let inbound = Volume { packets: u64::from(each), bytes: u64::from(each) * 60 };
+                hosts.push(HostTick { address: target, inbound, syn: each, tcp_in: each, ..HostTick::default() });
+            }
         }
         records.push(CohortRecord {
             target,
@@ -348,6 +379,18 @@ fn attempts_at_addresses_where_nobody_answers_are_a_carpet() {
         served.step_with(hosts, records);
     }
     let kinds: Vec<AlertKind> = served.loud_since(START).into_iter().map(|(kind, ..)| kind).collect();
+    assert!(!kinds.contains(&AlertKind::CarpetBombing), "{kinds:?}");
+}
+
+#[test]
+fn a_rush_at_servers_whose_answers_take_another_path_is_no_carpet() {
+    let mut world = World::new();
+    for n in 0..340 * 4 {
+        let (mut hosts, records) = knocks(world.tick, 40..60, if n < 300 * 4 { 1 } else { 8 });
+        hosts.iter_mut().filter(|host| host.outbound.packets == 0).for_each(|host| host.client_data = 5);
+        world.step_with(hosts, records);
+    }
+    let kinds: Vec<AlertKind> = world.loud_since(START).into_iter().map(|(kind, ..)| kind).collect();
     assert!(!kinds.contains(&AlertKind::CarpetBombing), "{kinds:?}");
 }
 

@@ -6,7 +6,8 @@
 //!
 //! Sources: DETECTION 5 (CARPET); Pang et al. 2004 (what such addresses receive on any day).
 //!
-//! Blind spots: less than a hundred a second; the first three minutes; a sweep by a few fast sources is a `host_sweep`.
+//! Blind spots: less than a hundred a second; the first three minutes; addresses beyond the hosts that are watched one by
+//! one; a sweep by a few fast sources is a `host_sweep`.
 
 use crate::detect::finding::{Caveat, FigureName as F, Finding};
 use crate::detect::view::{SAID_FROM, View, figure};

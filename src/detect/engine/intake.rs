@@ -182,13 +182,14 @@ impl Engine {
             site.choose_prefix();
         }
     }
-}
 
-impl Engine {
-    /// Tells whether a host is asked for something and has never sent a packet.
+    /// Tells whether a host is asked for something and has never sent a packet, as far as that is known: of a host without a
+    /// place of its own nothing is remembered, and one whose answers take another path has clients that talk to it.
     fn is_dark(&self, host: &HostTick) -> bool {
-        let was_heard = || self.hosts.get(&host.address).is_some_and(|watched| watched.subject.strays.was_ever_heard());
-        host.syn > 0 && host.outbound.packets == 0 && !was_heard()
+        let is_silent = |watched: &Watched| {
+            !watched.subject.strays.was_ever_heard() && watched.subject.sidedness() == Sidedness::Unknown
+        };
+        host.syn > 0 && host.outbound.packets == 0 && self.hosts.get(&host.address).is_some_and(is_silent)
     }
 }
 
