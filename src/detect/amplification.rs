@@ -9,7 +9,8 @@
 //! Sources: CISA alert TA14-017A (ports); Moon et al. 2021 (AmpMap: factors vary).
 //!
 //! Blind spots: a reflector on another port is a UDP flood; a client that sends from such a port to a host that answers
-//! nothing looks like a reflector.
+//! nothing looks like a reflector; a resolver whose questions alone pass beside the capture, at a site of which both
+//! directions are captured, looks like a target.
 
 use crate::detect::finding::{Caveat, FigureName as F, Finding};
 use crate::detect::flood::{Stream, belongs_to_replies};
@@ -23,10 +24,10 @@ use crate::window::subject::Subject;
 /// Senders and bits a second of a ticket; senders where only one direction is known to be captured.
 const LEAST_SOURCES: f64 = 10.0;
 const LEAST_BITS: f64 = 1e6;
+const SOURCES_UNHEARD: f64 = 100.0;
 
 /// Packets a second that make one of small replies, as with the other families (DETECTION 5).
 const LEAST_PPS: f64 = 500.0;
-const SOURCES_UNHEARD: f64 = 100.0;
 
 /// Bits or packets a second of a page.
 const PAGE_BITS: f64 = 50e6;

@@ -119,7 +119,7 @@ pub fn detect(
     on_tcp(&mut finding, subject.leading_port());
     finding.gates_hold = together || one;
     finding.onset = if together { shift_onset } else { view.tick }.start();
-    let beside_crowd = subject.foreign.home_growth() >= CROWD_GROWTH && abroad - expected < LEAST_BESIDE_CROWD * all;
+    let beside_crowd = is_beside_crowd(subject.foreign.home_growth(), abroad - expected, all);
     let waited = memory.since.is_some_and(|since| view.tick.since(since) >= PATIENCE);
     let many = behaviour.is_some_and(|behaviour| behaviour.connections >= ENOUGH);
     let is_suspect = (waited || many) && !beside_crowd;
@@ -156,6 +156,11 @@ fn largest_shift(view: &View, subject: &Subject) -> (f64, Tick) {
     let strangers = Some(&windows.strangers).filter(|_| view.networks_are_known);
     let all = shares.into_iter().chain(strangers).map(|share| (share.decades(), share.onset()));
     all.reduce(|best, next| if next.0 > best.0 { next } else { best }).unwrap_or((0.0, view.tick))
+}
+
+/// Tells whether `excess` connections abroad, of `all`, are a small part of a crowd from home.
+fn is_beside_crowd(home_growth: f64, excess: f64, all: f64) -> bool {
+    home_growth >= CROWD_GROWTH && excess < LEAST_BESIDE_CROWD * all
 }
 
 /// Tells whether what `excess` connections abroad do, in ten seconds, is another detector's to say.
@@ -297,6 +302,13 @@ mod tests {
         assert_eq!(nats(held(0.5, 0), [held(6.0, 1), held(7.0, 2)]), Some(0.5), "one look at home is none");
         assert_eq!(nats(held(-5.0, 0), [held(6.0, 2), held(7.0, 2)]), Some(-5.0), "people from abroad stay people");
         assert_eq!(nats(Held::default(), [Held::default(), Held::default()]), None);
+    }
+
+    #[test]
+    fn a_small_part_of_a_crowd_is_no_surge_of_its_own_until_it_is_known() {
+        assert!(is_beside_crowd(25.0, 50.0, 1_500.0) && is_beside_crowd(2.0, 700.0, 1_500.0));
+        assert!(!is_beside_crowd(1.2, 50.0, 1_500.0), "without a crowd");
+        assert!(!is_beside_crowd(25.0, 800.0, 1_500.0), "more than the crowd itself");
     }
 
     #[test]

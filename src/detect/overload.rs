@@ -4,8 +4,8 @@
 //! unanswered and the clients try again, as real stacks do (forged ones never do, so the retried share is taken of what
 //! forging leaves). Accept queue full: Linux drops the client's ACK and repeats its SYN-ACK to finished handshakes, or
 //! resets them where it is told to (`tcp_abort_on_overflow`). Application slow: half of the first bytes come late, or half
-//! of the later answers, as of pages behind a quick TLS handshake. Slow without more demand than usual it is a fault of the
-//! service (DETECTION 4.4). Late first bytes are told as `info` until half of the clients wait a second. Later answers that a
+//! of the later answers, as of pages behind a quick TLS handshake. What fails without more demand than usual is a fault of
+//! the service (DETECTION 4.4), whatever the sign. Late first bytes are told as `info` until half of the clients wait a second. Later answers that a
 //! service holds back by design, as to long polls and wrong passwords, are late too, and who guesses leaves: so they alone
 //! are told as `info`.
 //!

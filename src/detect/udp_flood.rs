@@ -11,7 +11,8 @@
 //! Blind spots: queries to a UDP service that answers them all look like its clients'; a few senders below 4,000 packets a
 //! second, or below 20,000 where the host receives much else, look like telephony or video; a flood that was on before the
 //! capture began passes for the usual state if it comes from fewer than fifty senders; Initials at a server that chooses no
-//! connection ids of its own.
+//! connection ids of its own; a server whose answers alone pass beside the capture, at a site of which both directions are
+//! captured, looks flooded in the first minutes.
 
 use crate::detect::finding::{FigureName as F, Finding};
 use crate::detect::flood::{HURTS, Stream};

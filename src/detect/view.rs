@@ -231,7 +231,7 @@ pub struct Situation {
     pub unhealthy: bool,
     /// It serves hardly anyone, without more demand than usual.
     pub dead: bool,
-    /// More was asked for than usual when the server began not to keep up.
+    /// More was asked for than usual when the server began not to keep up, or for long enough since (`overload.rs`).
     pub grew: bool,
     /// Ticks in a row for which more was asked for than usual, since the service has been failing.
     pub grown_for: u32,

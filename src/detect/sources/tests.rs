@@ -251,6 +251,38 @@ fn beside_a_flood_of_datagrams_a_scan_of_datagrams_is_a_hint() {
 }
 
 #[test]
+fn beside_syns_over_a_prefix_a_sweep_by_tcp_is_a_hint_and_beside_datagrams_it_is_not() {
+    let mut world = World::new();
+    let hosts =
+        (1..=40).map(|n| probe(address("198.51.100.7"), Address::v4([203, 0, 113, n]), 443, ProbeOutcome::Silent));
+    let findings = world.probes(hosts);
+    let is_hint = |protocol| {
+        let mut flood = world.view.about(AlertKind::CarpetBombing, "203.0.113.0/24".parse().unwrap(), 20.0, 9.0);
+        (flood.gates_hold, flood.target.protocol) = (true, Some(protocol));
+        let mut findings = findings.clone();
+        Flooded::default().explain(Tick::new(1_000), &mut findings, &[flood]);
+        loud(&findings).is_empty()
+    };
+    assert!(!loud(&findings).is_empty() && is_hint(Protocol::TCP) && !is_hint(Protocol::UDP));
+}
+
+#[test]
+fn those_who_guess_are_placed_on_the_map_together() {
+    let mut world = World::new();
+    let mut last = Vec::new();
+    for n in 0..400 {
+        let guess = talk(address("203.0.113.10"), address("203.0.113.10"), 21, ContactStage::Settled);
+        let (originator, country) = if n % 4 == 0 { ("198.51.100.7", "NL") } else { ("192.0.2.8", "US") };
+        let (originator, country) = (address(originator), country.parse().unwrap());
+        last = world.tick(Vec::new(), vec![Contact { originator, country, ..guess }]);
+    }
+    let guessed = last.iter().find(|finding| finding.kind == AlertKind::BruteForce && finding.fires()).unwrap();
+    let origins: Vec<_> = guessed.origins.iter().map(|origin| (origin.country.to_string(), origin.share)).collect();
+    assert_eq!(origins, [("US".to_owned(), 0.75), ("NL".to_owned(), 0.25)]);
+    assert_eq!(guessed.sources.len(), 2);
+}
+
+#[test]
 fn a_slow_scan_shows_within_a_day() {
     let mut world = World::new();
     let mut loudest = Vec::new();
