@@ -641,6 +641,18 @@ fn silence_of_the_server_is_an_outage_and_no_attack() {
 }
 
 #[test]
+fn few_people_among_as_many_scanners_as_ever_are_no_outage() {
+    // Forged SYNs of two a second are answered and never finished, as a scanner's are.
+    for seed in 701..707 {
+        let day = Load { home: 3.0, abroad: 0.1, forged: 2.0, ..CALM };
+        let mut world = World::new(seed);
+        world.run(300, &day);
+        world.run(60, &Load { home: 0.2, abroad: 0.0, ..day });
+        assert!(world.loud().is_empty(), "{:?}", world.loud());
+    }
+}
+
+#[test]
 fn a_flood_at_closed_ports_is_found_beside_a_service_that_goes_on() {
     let mut world = World::new(900);
     world.run(300, &CALM);

@@ -1,8 +1,9 @@
 //! Outage: the server stopped serving without extra demand (DETECTION 0.2, "Missing definitions").
 //!
-//! Method: connections served fall under a fifth of their five-minute median for ten seconds, while first SYNs are between
-//! half and one and a half times theirs: people still come, in ordinary number, and get nothing. While a crowd is held to
-//! have brought the service down, and for a minute after, that is `overload`.
+//! Method: connections served fall under a fifth of their five-minute median for ten seconds, while first SYNs are at most
+//! one and a half times theirs and, less those that are usually not served (scanners, spare sockets), at least half of the
+//! served: people still come, in ordinary number, and get nothing. While a crowd is held to have brought the service down,
+//! and for a minute after, that is `overload`.
 //!
 //! Blind spots: when the path to the site fails nobody comes either, and there is nothing to see on the mirror port.
 
@@ -31,14 +32,16 @@ pub fn detect(view: &View, subject: &Subject, situation: &mut Situation) -> Opti
     }
     let (served_usual, syns_usual) = subject.history.usual()?;
     let (served, syns) = (subject.served.per_second(), subject.syns.per_second() * (1.0 - situation.attack_share));
-    let people_come = syns >= 0.5 * syns_usual && syns <= 1.5 * syns_usual.max(1.0);
+    // Scanners come by night as by day: where few people are left, nothing served is no fault.
+    let people = syns - (syns_usual - served_usual).max(0.0);
+    let people_come = people >= 0.5 * served_usual && syns <= 1.5 * syns_usual.max(1.0);
     let fires = served_usual >= LEAST_SERVED && served < 0.2 * served_usual && people_come;
     if !fires {
         return None;
     }
     situation.unhealthy = true;
-    // The chance of so few in ten seconds, were the usual rate still there (Poisson): exp(-(mu - x + x ln(x / mu))).
-    let (mu, x) = (served_usual * 10.0, (served * 10.0).max(0.5));
+    // The chance of so few in ten seconds, were those who come served (Poisson): exp(-(mu - x + x ln(x / mu))).
+    let (mu, x) = (served_usual.min(people) * 10.0, (served * 10.0).max(0.5));
     let score = ((mu - x + x * (x / mu).ln()) / std::f64::consts::LN_10).max(0.0);
     let mut finding = view.finding(AlertKind::Outage, subject, score, view.lines.subject.min(6.0));
     on_tcp(&mut finding, subject.leading_port());
