@@ -62,7 +62,7 @@ pub(super) struct Calibrate {
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
 
-    /// Threads that work at the same time [default: one per core].
+    /// Threads that capture and count [default: one more than cores; 1 on one core].
     #[arg(long, value_name = "N")]
     threads: Option<String>,
 }

@@ -63,7 +63,7 @@ pub(super) struct Options {
     #[arg(long, help_heading = "Results")]
     fail_on_alert: bool,
 
-    /// Threads that work at the same time [default: one per core]. Alerts do not depend on it.
+    /// Threads that capture and count [default: one more than cores; 1 on one core]. Alerts do not depend on it.
     #[arg(long, value_name = "N", help_heading = "Running")]
     threads: Option<String>,
 

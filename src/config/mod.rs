@@ -152,6 +152,16 @@ impl Config {
     /// The most threads that may be asked for: a shard owns whole partitions, and there are 64.
     pub const MAX_THREADS: usize = crate::hash::PARTITIONS;
 
+    /// Returns the threads for so many cores where nobody asked for a number: one that captures, and for each core one that
+    /// counts, since counting costs more than reading where flows are new. A single core has one thread for everything.
+    #[must_use]
+    pub fn threads_for(cores: NonZeroUsize) -> NonZeroUsize {
+        match cores.get() {
+            1 => cores,
+            several => NonZeroUsize::new(several.saturating_add(1).min(Self::MAX_THREADS)).unwrap_or(cores),
+        }
+    }
+
     /// Reads file, environment and flags, in the order in which they beat each other.
     ///
     /// # Errors
@@ -307,7 +317,7 @@ impl Config {
 
 impl Default for Config {
     fn default() -> Self {
-        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN).get().min(Self::MAX_THREADS);
+        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let engine = crate::detect::engine::Settings::default();
         let shard = crate::summary::ShardSettings::default();
         Self {
@@ -339,7 +349,7 @@ impl Default for Config {
             metrics: None,
             http: HttpEntry::default(),
             privacy: Privacy::default(),
-            threads: NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN),
+            threads: Self::threads_for(cores),
             flow_capacity: shard.flow_capacity,
             pending_capacity: shard.pending_capacity,
             cohort_capacity: shard.cohort_capacity,

@@ -214,3 +214,9 @@ fn variables_that_others_read_are_no_mistakes() {
     }
     assert!(set("VIGIE_LANGE").unwrap_err().to_string().contains("did you mean VIGIE_LANG?"));
 }
+
+#[test]
+fn each_core_counts_beside_one_thread_that_captures() {
+    let threads = |cores| Config::threads_for(NonZeroUsize::new(cores).unwrap()).get();
+    assert_eq!([threads(1), threads(2), threads(8), threads(64), threads(usize::MAX)], [1, 3, 9, 64, 64]);
+}
