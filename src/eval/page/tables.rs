@@ -1,5 +1,8 @@
 //! What the tables hold.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use super::{Section, percent, seconds, share};
 use crate::eval::sheet::recall::RecallRow;
 use crate::eval::sheet::{FailureKind, Sheet};
@@ -106,6 +109,7 @@ fn weeks(sheet: &Sheet) -> Option<Section> {
         "target-weeks",
         "pages",
         "tickets",
+        "which",
         "pages a week of 256, at most (95 %)",
         "pages and tickets, at most",
     ];
@@ -124,11 +128,19 @@ fn weeks(sheet: &Sheet) -> Option<Section> {
             format!("{:.2}", row.target_weeks),
             row.pages.to_string(),
             row.tickets.to_string(),
+            which(&row.kinds),
             format!("{:.1}", row.pages_at_most),
             format!("{:.1}", row.alarms_at_most),
         ]);
     }
     Some(section)
+}
+
+/// Writes how many there were of each kind, most first.
+fn which(kinds: &BTreeMap<AlertKind, u64>) -> String {
+    let mut kinds: Vec<_> = kinds.iter().collect();
+    kinds.sort_by_key(|(_, count)| Reverse(**count));
+    kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect::<Vec<_>>().join(", ")
 }
 
 fn minutes(sheet: &Sheet) -> Section {

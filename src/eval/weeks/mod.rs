@@ -17,6 +17,7 @@ mod service;
 mod strays;
 mod target;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -98,6 +99,8 @@ pub struct WeekRow {
     pub pages: u64,
     /// False alarms that became a warning at most.
     pub tickets: u64,
+    /// False alarms by kind.
+    pub kinds: BTreeMap<AlertKind, u64>,
     /// Upper 95 % bound on pages in a week of 256 targets.
     pub pages_at_most: f64,
     /// Upper 95 % bound on pages and tickets in a week of 256 targets.
@@ -214,6 +217,8 @@ pub fn weeks(outcomes: &[SliceOutcome]) -> Option<Weeks> {
         let target_seconds: f64 = own.iter().map(|o| o.slice.targets as f64 * o.slice.seconds as f64).sum();
         let target_weeks = target_seconds / SECONDS_A_WEEK;
         let (pages, tickets) = own.iter().fold((0, 0), |sum, outcome| (sum.0 + outcome.pages, sum.1 + outcome.tickets));
+        let mut kinds = BTreeMap::new();
+        own.iter().flat_map(|outcome| &outcome.alarms).for_each(|(kind, _)| *kinds.entry(*kind).or_default() += 1);
         WeekRow {
             during,
             detail,
@@ -221,6 +226,7 @@ pub fn weeks(outcomes: &[SliceOutcome]) -> Option<Weeks> {
             target_weeks,
             pages,
             tickets,
+            kinds,
             pages_at_most: at_most(pages, target_weeks),
             alarms_at_most: at_most(pages + tickets, target_weeks),
         }
@@ -324,10 +330,12 @@ mod tests {
     #[test]
     fn the_bound_follows_from_what_was_simulated() {
         let slice = Slice { during: Phase::Ordinary, detail: Detail::Counts, seed: 1, targets: 256, seconds: 604_800 };
-        let outcome = SliceOutcome { slice, pages: 0, tickets: 1, alarms: Vec::new() };
+        let alarms = vec![(AlertKind::Outage, Severity::Warning)];
+        let outcome = SliceOutcome { slice, pages: 0, tickets: 1, alarms };
         let weeks = weeks(&vec![outcome; 3]).unwrap();
         let row = &weeks.rows[0];
         assert_eq!((row.slices, row.tickets, weeks.rows.len()), (3, 3, 1));
+        assert_eq!(row.kinds, BTreeMap::from([(AlertKind::Outage, 3)]));
         assert!((row.target_weeks - 768.0).abs() < 1e-9);
         assert!((row.pages_at_most - 2.9957 / 3.0).abs() < 1e-3, "one page in three weeks at most");
         assert!(row.alarms_at_most > 2.0 && row.alarms_at_most < 3.0);
