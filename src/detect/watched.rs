@@ -110,6 +110,8 @@ pub(super) struct Speaks {
     host_loud: BTreeMap<AlertKind, Tick>,
     /// By kind, since when the site would have spoken.
     waiting: BTreeMap<AlertKind, Tick>,
+    /// By kind, the prefix it is told of, and when that last fired.
+    named: BTreeMap<AlertKind, (Prefix, Tick)>,
 }
 
 /// Ticks for which a host that was loud keeps its site silent: a minute. And those for which a site waits for a host.
@@ -129,6 +131,17 @@ impl Speaks {
         let host_speaks = self.host_loud.get(&finding.kind).is_some_and(|at| now.since(*at) <= HOST_SPEAKS_FOR);
         let of_hosts_only = matches!(finding.kind, AlertKind::Rush | AlertKind::Outage);
         !host_speaks && !of_hosts_only && (now.since(since) >= SITE_WAITS || !finding.fires())
+    }
+
+    /// Returns the prefix of the site that a finding is told of: `around` the host which shows most of it. The name stays
+    /// until nothing has fired for a minute, since alerts are told apart by it.
+    pub(super) fn name(&mut self, now: Tick, kind: AlertKind, fires: bool, around: Prefix) -> Prefix {
+        self.named.retain(|_, (_, fired)| now.since(*fired) <= HOST_SPEAKS_FOR);
+        let name = self.named.get(&kind).map_or(around, |(prefix, _)| *prefix);
+        if fires {
+            self.named.insert(kind, (name, now));
+        }
+        name
     }
 }
 
@@ -240,5 +253,18 @@ mod tests {
             assert_eq!(due.len(), 10, "{prefix}");
             assert!(due.windows(2).all(|pair| pair[1] - pair[0] == SAMPLE_TICKS), "{prefix}");
         }
+    }
+
+    #[test]
+    fn a_site_is_named_by_the_prefix_that_shows_most_and_keeps_the_name_for_a_minute() {
+        let [flooded, other] = ["198.51.100.0/24", "192.0.2.0/24"].map(|text| text.parse::<Prefix>().unwrap());
+        let mut speaks = Speaks::default();
+        let mut name =
+            |second: u64, fires, around| speaks.name(Tick::new(4 * second), AlertKind::SynFlood, fires, around);
+        assert_eq!(name(100, false, other), other, "what does not fire is not remembered");
+        assert_eq!(name(101, true, flooded), flooded);
+        assert_eq!(name(102, true, other), flooded);
+        assert_eq!(name(162, false, other), flooded, "not yet closed");
+        assert_eq!(name(163, true, other), other);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::address::Prefix;
 use crate::detect::finding::Finding;
 use crate::kind::AlertKind;
 use crate::policy::SiteId;
@@ -14,6 +15,8 @@ pub(super) struct Judged {
     pub(super) findings: Vec<Finding>,
     pub(super) scores: Scores,
     loudest_hosts: BTreeMap<(AlertKind, SiteId), f64>,
+    /// The host with the most evidence of a kind, whether its gates hold or not, and how loud it is.
+    leaning: BTreeMap<(AlertKind, SiteId), (f64, Prefix)>,
 }
 
 impl Judged {
@@ -25,7 +28,18 @@ impl Judged {
             let loudest = self.loudest_hosts.entry((finding.kind, site)).or_default();
             *loudest = loudest.max(finding.ratio());
         }
+        if let Some(host) = finding.target.prefix {
+            let leaning = self.leaning.entry((finding.kind, site)).or_insert((finding.ratio(), host));
+            if finding.ratio() > leaning.0 {
+                *leaning = (finding.ratio(), host);
+            }
+        }
         self.findings.push(finding);
+    }
+
+    /// Returns the host of a site that shows most of a kind.
+    pub(super) fn leaning(&self, site: SiteId, kind: AlertKind) -> Option<Prefix> {
+        self.leaning.get(&(kind, site)).map(|(_, host)| *host)
     }
 
     /// Notes how loud a detector is; below the line while its gates do not hold.

@@ -129,8 +129,13 @@ impl Engine {
                 let of_host = finding.target.prefix.is_some_and(Prefix::is_host);
                 !(of_host && finding.target.site.as_ref() == Some(&name) && carpets.covers(finding.kind, view.tick))
             });
-            for finding in found {
+            for mut finding in found {
                 if speaks.allows(view.tick, &finding, judged.loudest_host(*site, finding.kind)) {
+                    let host = judged.leaning(*site, finding.kind);
+                    let around = host.and_then(|host| self.policy.prefix_of(host.network()));
+                    let around = around.filter(|prefix| !prefix.is_host()).unwrap_or(watched.subject.prefix);
+                    let name = speaks.name(view.tick, finding.kind, finding.fires(), around);
+                    finding.target.prefix = Some(name);
                     judged.findings.push(finding);
                 }
             }
