@@ -1,8 +1,8 @@
 //! One alert from its opening to its close: what it holds true, and the lines it writes.
 //!
-//! Opening and update lines speak of the tick they are written in. The closing line sums up: its figures are those of the
-//! height of the episode, since the last tick above the close level is by definition the feeblest. When to open, write
-//! and close is decided in [`super::book`].
+//! Opening and update lines speak of the tick they are written in, and of origins in the last minute. The closing line
+//! sums up: its figures are those of the height of the episode, since the last tick above the close level is by definition
+//! the feeblest. When to open, write and close is decided in [`super::book`].
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,7 @@ use crate::alert::filter;
 use crate::alert::incident::{Membership, Place, Subject};
 use crate::alert::line::{Alert, Event, Origin, SCHEMA, Source, Target};
 use crate::alert::number::Number;
+use crate::alert::origins::{MOST_ORIGINS, Origins};
 use crate::alert::text::Language;
 use crate::alert::{book::Settings, id};
 use crate::detect::finding::{Figure, FigureName, Finding};
@@ -20,7 +21,6 @@ use crate::time::{Tick, Timestamp};
 const UNDECIDED_CONFIDENCE: f64 = 0.5;
 /// Scores are capped here (CONTRACT 2).
 const MOST_DECADES: f64 = 300.0;
-const MOST_ORIGINS: usize = 10;
 const MOST_SOURCES: usize = 20;
 /// Ticks that a lower severity must last before it is believed: as long as lies between two updates (CONTRACT 2), so that a
 /// rate about its line is not told as rising and falling with every tick.
@@ -49,6 +49,7 @@ pub(super) struct Life {
     latest: Finding,
     height: Finding,
     peak: BTreeMap<FigureName, f64>,
+    origins: Origins,
     /// Another alert held that the place was attacked while this one was open.
     beside_attack: bool,
     /// The last line written.
@@ -84,10 +85,12 @@ impl Life {
             latest: finding.clone(),
             height: finding.clone(),
             peak: BTreeMap::new(),
+            origins: Origins::default(),
             beside_attack,
             written: blank(finding, verdict, started_at, detected_at),
             membership,
         };
+        life.origins.observe(&finding.origins);
         life.raise_peak(&finding.figures);
         life.write(Event::Open, detected_at, None, settings);
         life
@@ -112,6 +115,7 @@ impl Life {
             self.noticed = tick;
         }
         self.latest.clone_from(finding);
+        self.origins.observe(&finding.origins);
         self.raise_peak(&finding.figures);
         changed
     }
@@ -186,6 +190,16 @@ impl Life {
         }
     }
 
+    /// Returns the countries that a line names: while it is open those of the last minute, at the end those of its height.
+    fn origins_of(&self, event: Event) -> Vec<Origin> {
+        match event {
+            Event::Close if self.height.spoofed => Vec::new(),
+            Event::Close => self.height.origins.iter().take(MOST_ORIGINS).map(Origin::of).collect(),
+            _ if self.latest.spoofed => Vec::new(),
+            _ => self.origins.shares(),
+        }
+    }
+
     fn write(&mut self, event: Event, at: Timestamp, ended_at: Option<Timestamp>, settings: &Settings) {
         let shown = if event == Event::Close { &self.height } else { &self.latest };
         let mut line = Alert {
@@ -203,7 +217,7 @@ impl Life {
             peak: self.peak.iter().filter_map(|(name, value)| Some((*name, Number::new(*value)?))).collect(),
             pulses: self.membership.pulses,
             spoofed: shown.spoofed,
-            origins: origins(shown),
+            origins: self.origins_of(event),
             sources: sources(shown),
             filter: filter::of(shown),
             settings: in_force(shown, self.membership.pulses, settings),
@@ -287,17 +301,6 @@ fn observed(figures: &[Figure]) -> BTreeMap<FigureName, Number> {
 fn expected(figures: &[Figure]) -> BTreeMap<FigureName, Option<Number>> {
     let measured = figures.iter().filter(|figure| figure.observed.is_finite());
     measured.map(|figure| (figure.name, figure.expected.and_then(Number::new))).collect()
-}
-
-fn origins(finding: &Finding) -> Vec<Origin> {
-    let verified = if finding.spoofed { &[][..] } else { &finding.origins[..] };
-    let line = |share: &crate::detect::finding::OriginShare| Origin {
-        country: share.country,
-        asn: share.asn,
-        share: Number::clamped(share.share, 0.0, 1.0),
-        packets: share.packets,
-    };
-    verified.iter().take(MOST_ORIGINS).map(line).collect()
 }
 
 fn sources(finding: &Finding) -> Vec<Source> {

@@ -11,6 +11,7 @@ mod incident;
 mod life;
 pub mod line;
 pub mod number;
+mod origins;
 mod sample;
 pub mod text;
 
