@@ -170,7 +170,7 @@ impl MinuteSums {
         };
         let unhealthy = self.unhealthy_ticks * BAD_PART >= self.ticks.max(1);
         let verdict = if unhealthy { self.counterfactual(&attack_share, standard) } else { self.absorbed(&demand) };
-        let high = (attack_share.high + self.unproven_share()).min(1.0);
+        let high = (attack_share.high + self.unproven_share()).min(1.0).max(self.uncrowded_share());
         let attack_share = Estimate { high, ..attack_share };
         let demand = Estimate { low: rate * (1.0 - high), ..demand };
         MinuteVerdict {
@@ -217,6 +217,14 @@ impl MinuteSums {
         let n = self.unproven.judged;
         let chance = if n > 0.0 { 1.96 * ((share * (1.0 - share)).max(1.0 / n) / n).sqrt() } else { 0.0 };
         share + chance
+    }
+
+    /// Returns the share that the attack would have if no more people had come than usual, where robots are told and no crowd
+    /// is: of those who came beside the usual ones not all were seen to behave like either.
+    fn uncrowded_share(&self) -> f64 {
+        let is_open = self.robotic > 0.0 && self.loudest[2] < 1.0 && self.first_syns > 0.0;
+        let usual = self.usual_per_second().filter(|_| is_open);
+        usual.map_or(0.0, |usual| (1.0 - usual * f64::from(self.ticks) / 4.0 / self.first_syns).max(0.0))
     }
 
     /// Share of first SYNs that were answered, 1 without any.
@@ -453,6 +461,17 @@ mod tests {
         assert!(share.low > 0.7 && share.high < 0.9 && share.low < share.value);
         assert_eq!(sums(true, 100.0, 0.0).attack_share(), Estimate::default());
         assert_eq!(MinuteSums::default().attack_share(), Estimate::default());
+    }
+
+    #[test]
+    fn without_a_crowd_all_that_came_beside_the_usual_may_be_robots() {
+        let share = |minute: &MinuteSums| minute.judge(Timestamp::ZERO, "".into(), &Standard::default()).attack_share;
+        let robots = MinuteSums { robotic: 200.0 * 60.0, ..sums(false, 500.0, 0.0) };
+        let usual = robots.usual_per_second().unwrap();
+        let alone = share(&robots);
+        assert!((alone.high - (1.0 - usual / 500.0)).abs() < 1e-9, "{alone:?} {usual}");
+        let beside = share(&MinuteSums { loudest: [2.0, 0.0, 2.0], ..robots });
+        assert!(beside.high < alone.high && beside.value == alone.value, "{beside:?} {alone:?}");
     }
 
     #[test]
