@@ -90,7 +90,7 @@ const PROMISED: [f64; 3] = [0.1, 0.5, 1.0];
 
 impl Suite {
     /// Seeds that may be looked at while thresholds are chosen, of any suite.
-    pub const DEVELOPMENT: Range<u64> = 1..9;
+    pub const DEVELOPMENT: Range<u64> = 1..12;
 
     /// Returns the seeds of a suite unless others are asked for. Those of `quick` are for development; thresholds must not
     /// be chosen on those of `full`, which are what is published.
