@@ -32,16 +32,15 @@ impl Origins {
         self.weight = KEPT * self.weight + weight;
         self.countries.values_mut().for_each(|(sum, _)| *sum *= KEPT);
         for origin in found {
-            let (sum, last) = self.countries.entry(origin.country).or_insert((0.0, origin.clone()));
+            let (sum, last) = self.countries.entry(origin.country).or_insert((0.0, *origin));
             *sum += weight * origin.share;
-            last.clone_from(origin);
+            *last = *origin;
         }
     }
 
     /// Returns the average shares, largest first.
     pub(super) fn shares(&self) -> Vec<Origin> {
-        let average =
-            |(sum, last): &(f64, OriginShare)| OriginShare { share: sum / self.weight.max(1.0), ..last.clone() };
+        let average = |(sum, last): &(f64, OriginShare)| OriginShare { share: sum / self.weight.max(1.0), ..*last };
         let mut all: Vec<OriginShare> = self.countries.values().map(average).collect();
         all.sort_by(|a, b| b.share.total_cmp(&a.share));
         all.iter().map(Origin::of).take(MOST_ORIGINS).collect()
