@@ -61,6 +61,14 @@ fn a_world_of_a_suite_is_the_same_however_many_run_beside_it() {
     assert_eq!((&one["worlds"], &one["recall"][0]["events"]), (&2.into(), &2.into()));
 }
 
+/// A site has an IPv4 and a busier IPv6 prefix, and the flood at the IPv4 host is first seen by the site as a whole.
+#[test]
+fn a_flood_is_told_of_the_prefix_that_is_attacked() {
+    let sheet = sheet(&["--suite", "full", "--seeds", "9..10", "--only", "attack/syn-flood/x0.5/9"]);
+    assert_eq!((&sheet["worlds"], &sheet["recall"][0]["found"]), (&3.into(), &3.into()));
+    assert_eq!(sheet["precision"]["right"], sheet["precision"]["alerts"]);
+}
+
 #[test]
 fn what_cannot_be_run_is_said() {
     let folder = tempfile::tempdir().unwrap();

@@ -28,7 +28,8 @@ pub(super) struct Origins {
 impl Origins {
     /// Takes what a tick found.
     pub(super) fn observe(&mut self, found: &[OriginShare]) {
-        let weight = found.iter().map(|origin| origin.packets).sum::<u64>() as f64;
+        // A country that is named without a packet counts as one, or it would be named with nothing.
+        let weight = found.iter().map(|origin| origin.packets.max(1)).sum::<u64>() as f64;
         self.weight = KEPT * self.weight + weight;
         self.countries.values_mut().for_each(|(sum, _)| *sum *= KEPT);
         for origin in found {
@@ -40,7 +41,7 @@ impl Origins {
 
     /// Returns the average shares, largest first.
     pub(super) fn shares(&self) -> Vec<Origin> {
-        let average = |(sum, last): &(f64, OriginShare)| OriginShare { share: sum / self.weight.max(1.0), ..*last };
+        let average = |(sum, last): &(f64, OriginShare)| OriginShare { share: sum / self.weight, ..*last };
         let mut all: Vec<OriginShare> = self.countries.values().map(average).collect();
         all.sort_by(|a, b| b.share.total_cmp(&a.share));
         all.iter().map(Origin::of).take(MOST_ORIGINS).collect()
@@ -82,6 +83,17 @@ mod tests {
         assert_eq!(leading(&origins), "RU");
         (0..240).for_each(|_| origins.observe(&found(&[("BE", 0.9, 400)])));
         assert_eq!(leading(&origins), "BE");
+    }
+
+    #[test]
+    fn the_opening_line_says_what_its_tick_found_and_ticks_without_origins_change_no_share() {
+        for packets in [0, 1, 400] {
+            let mut origins = Origins::default();
+            origins.observe(&found(&[("RU", 0.7, packets), ("BE", 0.2, packets)]));
+            (0..1_000).for_each(|_| origins.observe(&[]));
+            let shares: Vec<_> = origins.shares().iter().map(|origin| origin.share).collect();
+            assert_eq!(shares, [Number::clamped(0.7, 0.0, 1.0), Number::clamped(0.2, 0.0, 1.0)], "{packets}");
+        }
     }
 
     #[test]

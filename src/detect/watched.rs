@@ -110,7 +110,7 @@ pub(super) struct Speaks {
     host_loud: BTreeMap<AlertKind, Tick>,
     /// By kind, since when the site would have spoken.
     waiting: BTreeMap<AlertKind, Tick>,
-    /// By kind, the prefix it is told of, and when that last fired.
+    /// By kind, the prefix it is told of, and when that was last above the level at which alerts close.
     named: BTreeMap<AlertKind, (Prefix, Tick)>,
 }
 
@@ -118,10 +118,13 @@ pub(super) struct Speaks {
 const HOST_SPEAKS_FOR: u64 = 240;
 const SITE_WAITS: u64 = 4;
 
+/// Alarm ratio below which alerts close (DETECTION 1.7): a host that is louder speaks for its site.
+const CLOSES_AT: f64 = 0.5;
+
 impl Speaks {
     /// Tells whether the site's finding is said, when the loudest host's alarm ratio for its kind is `loudest_host`.
     pub(super) fn allows(&mut self, now: Tick, finding: &Finding, loudest_host: f64) -> bool {
-        if loudest_host >= 0.5 {
+        if loudest_host >= CLOSES_AT {
             self.host_loud.insert(finding.kind, now);
         }
         if !finding.fires() {
@@ -133,12 +136,14 @@ impl Speaks {
         !host_speaks && !of_hosts_only && (now.since(since) >= SITE_WAITS || !finding.fires())
     }
 
-    /// Returns the prefix of the site that a finding is told of: `around` the host which shows most of it. The name stays
-    /// until nothing has fired for a minute, since alerts are told apart by it.
-    pub(super) fn name(&mut self, now: Tick, kind: AlertKind, fires: bool, around: Prefix) -> Prefix {
-        self.named.retain(|_, (_, fired)| now.since(*fired) <= HOST_SPEAKS_FOR);
-        let name = self.named.get(&kind).map_or(around, |(prefix, _)| *prefix);
-        if fires {
+    /// Returns the prefix of the site that a kind is told of: `around` the host which shows most of it. Once its alarm ratio
+    /// (0 while its gates do not hold) has reached the line, the name stays until that was below half of it for a minute, as
+    /// its alert does, since alerts are told apart by it.
+    pub(super) fn name(&mut self, now: Tick, kind: AlertKind, ratio: f64, around: Prefix) -> Prefix {
+        self.named.retain(|_, (_, last)| now.since(*last) <= HOST_SPEAKS_FOR);
+        let known = self.named.get(&kind).map(|(prefix, _)| *prefix);
+        let name = known.unwrap_or(around);
+        if ratio >= if known.is_some() { CLOSES_AT } else { 1.0 } {
             self.named.insert(kind, (name, now));
         }
         name
@@ -256,15 +261,16 @@ mod tests {
     }
 
     #[test]
-    fn a_site_is_named_by_the_prefix_that_shows_most_and_keeps_the_name_for_a_minute() {
+    fn a_site_is_named_by_the_prefix_that_shows_most_as_long_as_its_alert_is_open() {
         let [flooded, other] = ["198.51.100.0/24", "192.0.2.0/24"].map(|text| text.parse::<Prefix>().unwrap());
         let mut speaks = Speaks::default();
         let mut name =
-            |second: u64, fires, around| speaks.name(Tick::new(4 * second), AlertKind::SynFlood, fires, around);
-        assert_eq!(name(100, false, other), other, "what does not fire is not remembered");
-        assert_eq!(name(101, true, flooded), flooded);
-        assert_eq!(name(102, true, other), flooded);
-        assert_eq!(name(162, false, other), flooded, "not yet closed");
-        assert_eq!(name(163, true, other), other);
+            |second: u64, ratio, around| speaks.name(Tick::new(4 * second), AlertKind::SynFlood, ratio, around);
+        assert_eq!(name(100, 0.9, other), other, "what has not fired is not remembered");
+        assert_eq!(name(101, 1.1, flooded), flooded);
+        assert_eq!(name(150, 0.6, other), flooded);
+        assert_eq!(name(200, 0.6, other), flooded, "a minute and more since it fired, and its alert is open");
+        assert_eq!(name(260, 0.3, other), flooded, "not yet closed");
+        assert_eq!(name(261, 1.1, other), other);
     }
 }

@@ -134,8 +134,8 @@ impl Engine {
                     let host = judged.leaning(*site, finding.kind);
                     let around = host.and_then(|host| self.policy.prefix_of(host.network()));
                     let around = around.filter(|prefix| !prefix.is_host()).unwrap_or(watched.subject.prefix);
-                    let name = speaks.name(view.tick, finding.kind, finding.fires(), around);
-                    finding.target.prefix = Some(name);
+                    let ratio = if finding.gates_hold { finding.ratio() } else { 0.0 };
+                    finding.target.prefix = Some(speaks.name(view.tick, finding.kind, ratio, around));
                     judged.findings.push(finding);
                 }
             }
