@@ -288,7 +288,6 @@ fn also(attack: &Attack, geography: Geography) -> Vec<AlertKind> {
         Technique::CarpetBombing(Carpet::Syn) => vec![K::SynFlood],
         Technique::CarpetBombing(Carpet::Icmp) => vec![K::IcmpFlood],
         Technique::HostSweep(_) => vec![K::PortScan],
-        Technique::Exhaustion(_) if geography != Geography::Home => vec![K::RoboticSurge, K::ForeignSurge],
         Technique::Exhaustion(_) => vec![K::RoboticSurge],
         Technique::CredentialStuffing => vec![K::RoboticSurge, K::ForeignSurge],
         Technique::Exfiltration(Theft::Upload) => vec![K::NewOutbound],
