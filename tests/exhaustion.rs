@@ -31,6 +31,8 @@ struct Load {
     /// Requests that are begun and never finished, from a few sources or from many.
     unfinished: f64,
     unfinished_sources: u64,
+    /// They go on in slow pieces, the third of which comes at thirty seconds.
+    dripping: bool,
     /// Clients that stop reading.
     blocked: f64,
     /// Part of the people that the server leaves waiting for twenty seconds.
@@ -43,6 +45,7 @@ const CALM: Load = Load {
     silent_bots: 0.0,
     unfinished: 0.0,
     unfinished_sources: 40,
+    dripping: false,
     blocked: 0.2,
     stuck: 0.0,
 };
@@ -146,6 +149,11 @@ impl World {
         self.open(&mut host, stuck, 80, Some(40), false);
         self.open(&mut host, bots, 20, None, false);
         self.open(&mut host, unfinished, 1_200, Some(40), false);
+        if load.dripping {
+            let mut drips = HostTick::default();
+            drips.connections.dripping_began = unfinished;
+            self.ripening.push_back((self.tick + 120, drips, Vec::new()));
+        }
         self.open(&mut host, blocked, 400, None, true);
         host.served = served + blocked;
         let contacts = (0..served).map(|_| self.person()).collect::<Vec<_>>();
@@ -308,6 +316,18 @@ fn a_slow_server_with_patient_clients_is_no_exhaustion() {
     }
     world.run(60, &Load { people: 400.0, stuck: 0.9, ..CALM });
     assert!(world.exhaustion().is_empty(), "{:?}", world.loud());
+}
+
+#[test]
+fn slow_pieces_are_told_from_patience_however_slow_the_server_is() {
+    for dripping in [false, true] {
+        let mut world = World::new();
+        world.run(300, &CALM);
+        world.run(60, &Load { stuck: 0.9, ..CALM });
+        let late = Load { unfinished: 30.0, unfinished_sources: 2_000, stuck: 0.9, dripping, ..CALM };
+        world.run(90, &late);
+        assert_eq!(world.exhaustion().is_empty(), !dripping, "{:?}", world.loud());
+    }
 }
 
 #[test]

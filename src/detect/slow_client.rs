@@ -5,12 +5,12 @@
 //! usual value, and there must be two hundred of them. Three signs tell an attack from a crowd: by Little's law connections
 //! stay three times longer than usual (a rush brings more, none longer), or more wait than spare sockets explain, or single
 //! sources hold more than fifty and are hardly ever served. While the server itself is slow anybody waits: then only the
-//! last sign counts, unless it all began while the server was well.
+//! last sign counts, or that so many go on in tiny pieces, unless it all began while the server was well.
 //!
 //! Sources: Calvert et al. 2018 (slow attacks in flow data), Little 1961.
 //!
-//! Blind spots: fewer than two hundred connections that suffice for a tiny server; many sources that begin when the server
-//! is already overloaded; needs 180 s of history.
+//! Blind spots: fewer than two hundred connections that suffice for a tiny server; many sources that begin when the server is
+//! already overloaded and send no pieces; needs 180 s of history.
 
 use crate::detect::exhaustion::{Evidence, Memory, server_is_well};
 use crate::detect::finding::FigureName as F;
@@ -45,21 +45,23 @@ pub(super) fn score(subject: &Subject) -> f64 {
 
 pub(super) fn judge(view: &View, subject: &Subject, memory: &Memory, situation: &Situation) -> Evidence {
     let connections = &subject.connections;
-    let waiting = &connections.waiting;
+    let (waiting, dripping) = (&connections.waiting.count, &connections.dripping);
     let share = (waiting.now / connections.open.max(1.0)).min(1.0);
     let [_, at_most, _] = connections.envelopes();
     let usual_rate = subject.verified.usual();
     let stay = connections.stay_ratio(usual_rate).unwrap_or(0.0);
     let idle = subject.clients.idle();
-    let expected = waiting.usual() * connections.growth(usual_rate);
+    let growth = connections.growth(usual_rate);
+    let expected = waiting.usual() * growth;
     let large = waiting.now >= LEAST_WAITING.max(TIMES * expected) && share > at_most;
+    let many_drip = dripping.now >= LEAST_WAITING.max(TIMES * dripping.usual() * growth);
     let began_well = memory.slow_clients_at.is_some_and(|at| view.tick.since(at) <= BELIEVED);
     let by_few = !idle.is_empty() && subject.clients.idle_part() >= BY_IDLE_SOURCES;
     let no_spares = waiting.now >= (MANY_TIMES * expected).max(STAYS * SPARES * (connections.open - waiting.now));
     let told_apart = if began_well || server_is_well(subject, situation) {
         stay >= STAYS || no_spares || !idle.is_empty()
     } else {
-        by_few
+        by_few || many_drip
     };
     let mut figures = vec![
         figure(F::WaitingCount, waiting.now, Some(expected)),
@@ -76,7 +78,7 @@ pub(super) fn judge(view: &View, subject: &Subject, memory: &Memory, situation: 
     Evidence {
         score: score(subject),
         holds: large && told_apart,
-        onset: waiting.share.onset(),
+        onset: connections.waiting.share.onset(),
         margin: 10.0 * (share - at_most),
         excess: (waiting.now - expected, connections.usual_open().unwrap_or(0.0)),
         figures,

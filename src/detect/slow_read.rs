@@ -28,17 +28,17 @@ pub(super) fn score(subject: &Subject) -> f64 {
 pub(super) fn judge(subject: &Subject) -> Evidence {
     let connections = &subject.connections;
     let blocked = &connections.blocked;
-    let share = (blocked.now / connections.open.max(1.0)).min(1.0);
+    let share = (blocked.count.now / connections.open.max(1.0)).min(1.0);
     let [.., at_most] = connections.envelopes();
-    let expected = blocked.usual() * connections.growth(subject.verified.usual());
+    let expected = blocked.count.usual() * connections.growth(subject.verified.usual());
     Evidence {
         score: score(subject),
-        holds: blocked.now >= LEAST_BLOCKED.max(TIMES * expected) && share > at_most,
+        holds: blocked.count.now >= LEAST_BLOCKED.max(TIMES * expected) && share > at_most,
         onset: blocked.share.onset(),
         margin: 10.0 * (share - at_most),
-        excess: (blocked.now - expected, connections.usual_open().unwrap_or(0.0)),
+        excess: (blocked.count.now - expected, connections.usual_open().unwrap_or(0.0)),
         figures: vec![
-            figure(F::BlockedCount, blocked.now, Some(expected)),
+            figure(F::BlockedCount, blocked.count.now, Some(expected)),
             figure(F::BlockedShare, share, Some(at_most)),
             figure(F::OpenCount, connections.open, connections.usual_open()),
         ],

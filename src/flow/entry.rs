@@ -41,7 +41,9 @@ impl State {
     pub(crate) const BLOCKED: u32 = 1 << 17;
     /// Something of what it carried was told while it went on.
     pub(crate) const PROGRESS: u32 = 1 << 18;
-    /// The originator began with a QUIC Initial. Bits 19 to 29 are those of `turns`.
+    /// Its client goes on in slow pieces, and that is counted. Bits 19 to 28 are those of `turns`.
+    pub(crate) const DRIPPING: u32 = 1 << 29;
+    /// The originator began with a QUIC Initial.
     pub(crate) const QUIC: u32 = 1 << 30;
     /// The originator had to send some of its payload, or its SYN, again.
     pub(crate) const REPEATED: u32 = 1 << 31;

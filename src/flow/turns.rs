@@ -16,15 +16,16 @@ const PIECES: u32 = 3;
 /// Silence within a question: longer than any round trip to the server.
 const PAUSE_IN_QUESTION_US: u32 = 256_000;
 
-/// Where the count of pieces is, two bits, and the payload sum, nine.
+/// Where the count of pieces is, two bits, and the payload sum, eight: in pairs of bytes.
 const PIECES_AT: u32 = 19;
 const HEARD_AT: u32 = 21;
-const HEARD_MOST: u32 = 511;
+const HEARD_MOST: u32 = 255;
+const PAIR: u32 = 2;
 
 impl Flow {
-    /// Takes new payload of the client after so much silence; tells whether the server waits from now on.
+    /// Takes new payload of the client after so much silence; tells whether it goes on in slow pieces.
     pub(crate) fn hear_client(&mut self, payload: u16, idle_us: u32) -> bool {
-        let heard = (self.heard() + u32::from(payload)).min(HEARD_MOST);
+        let heard = (self.heard() + u32::from(payload).div_ceil(PAIR)).min(HEARD_MOST);
         let small = u32::from(payload) < REQUEST;
         let pieces = match (small, self.pieces()) {
             (false, _) => 0,
@@ -32,7 +33,7 @@ impl Flow {
             (true, _) => 1,
         };
         self.state = self.state & !(3 << PIECES_AT | HEARD_MOST << HEARD_AT) | pieces << PIECES_AT | heard << HEARD_AT;
-        pieces == PIECES && !self.has(State::WAITING)
+        pieces == PIECES
     }
 
     /// Takes that the server said something: whatever pieces came before, they led to an answer.
@@ -45,7 +46,7 @@ impl Flow {
         let answered = State::of(State::PAYLOAD, self.originator().other());
         self.has(State::HANDSHAKE)
             && self.state & (answered | State::both(State::FIN) | State::CLOSED | State::WAITING) == 0
-            && self.heard() < REQUEST
+            && PAIR * self.heard() < REQUEST
     }
 
     /// Nothing is asked that has no answer.

@@ -186,6 +186,8 @@ impl ConnectionTick {
         self.ended += other.ended;
         self.waiting_began += other.waiting_began;
         self.waiting_ended += other.waiting_ended;
+        self.dripping_began += other.dripping_began;
+        self.dripping_ended += other.dripping_ended;
         self.blocked_began += other.blocked_began;
         self.blocked_ended += other.blocked_ended;
     }

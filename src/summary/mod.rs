@@ -86,6 +86,10 @@ pub struct ConnectionTick {
     pub waiting_began: u32,
     /// Connections that no longer wait: the host sent payload, or they ended.
     pub waiting_ended: u32,
+    /// Connections of those that wait whose client began to go on in slow pieces.
+    pub dripping_began: u32,
+    /// Those that no longer do: the host sent payload, or they ended.
+    pub dripping_ended: u32,
     /// Connections whose client closed its receive window (0 bytes) after the host had sent payload.
     pub blocked_began: u32,
     /// Those that opened it again, or ended.

@@ -19,28 +19,21 @@ const BLOCKED_MARGIN: f64 = 0.10;
 /// What the peak of the verified rate keeps in a tick: half of it after 35 s. Connections outlast the rush that opened them.
 const PEAK_KEEPS: f64 = 0.995;
 
-/// A gauge of open connections in some state, with the test of its share.
+/// How many open connections are in some state.
 #[derive(Clone, Debug, Default)]
-pub struct Held {
+pub struct Gauge {
     /// How many now.
     pub now: f64,
-    /// Their share of the open connections.
-    pub share: ShareSeries,
     /// The usual number.
     level: Level,
 }
 
-impl Held {
+impl Gauge {
     fn turn(&mut self, began: u32, ended: u32) {
         self.now = (self.now + f64::from(began) - f64::from(ended)).max(0.0);
     }
 
-    fn test(&mut self, tick: Tick, open: f64, raw: f64, envelope: Option<f64>, cap: f64) {
-        self.share.observe(tick, self.now.min(open), open, raw, envelope, cap);
-    }
-
     fn learn(&mut self, weight: f64) {
-        self.share.learn(weight);
         self.level.learn(self.now, 10.0, weight);
     }
 
@@ -48,6 +41,26 @@ impl Held {
     #[must_use]
     pub fn usual(&self) -> f64 {
         self.level.usual().unwrap_or(0.0)
+    }
+}
+
+/// A gauge of open connections in some state, with the test of its share.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    /// How many.
+    pub count: Gauge,
+    /// Their share of the open connections.
+    pub share: ShareSeries,
+}
+
+impl Held {
+    fn test(&mut self, tick: Tick, open: f64, raw: f64, envelope: Option<f64>, cap: f64) {
+        self.share.observe(tick, self.count.now.min(open), open, raw, envelope, cap);
+    }
+
+    fn learn(&mut self, weight: f64) {
+        self.share.learn(weight);
+        self.count.learn(weight);
     }
 
     /// Returns the usual share, 0 while unknown.
@@ -64,6 +77,8 @@ pub struct Connections {
     pub open: f64,
     /// Those that wait for their client.
     pub waiting: Held,
+    /// Those of them whose client goes on in slow pieces.
+    pub dripping: Gauge,
     /// Those whose client does not read what the host has sent.
     pub blocked: Held,
     /// Share of connections that carried nothing from the client in five seconds (SYN-7).
@@ -84,10 +99,11 @@ impl Connections {
         let open = self.open;
         let line = |share: &ShareSeries, margin| armed.then(|| at_most(share, margin));
         let envelope = line(&self.waiting.share, WAITING_MARGIN);
-        self.waiting.turn(host.waiting_began, host.waiting_ended);
+        self.waiting.count.turn(host.waiting_began, host.waiting_ended);
+        self.dripping.turn(host.dripping_began, host.dripping_ended);
         self.waiting.test(tick, open, raw, envelope, cap);
         let envelope = line(&self.blocked.share, BLOCKED_MARGIN);
-        self.blocked.turn(host.blocked_began, host.blocked_ended);
+        self.blocked.count.turn(host.blocked_began, host.blocked_ended);
         self.blocked.test(tick, open, raw, envelope, cap);
         let envelope = line(&self.empty, EMPTY_MARGIN);
         self.empty.observe(tick, f64::from(host.empty), f64::from(host.ripe), raw, envelope, cap);
@@ -97,7 +113,8 @@ impl Connections {
 
     /// Takes that the open connections known of stand for fewer than before: for this part, 0 to 1.
     pub fn scale(&mut self, fewer: f64) {
-        for gauge in [&mut self.open, &mut self.waiting.now, &mut self.blocked.now] {
+        let held = [&mut self.waiting.count, &mut self.dripping, &mut self.blocked.count].map(|gauge| &mut gauge.now);
+        for gauge in held.into_iter().chain([&mut self.open]) {
             *gauge *= fewer;
         }
     }
@@ -105,6 +122,7 @@ impl Connections {
     /// Learns from the last ten seconds with a weight of 0 to 1.
     pub fn learn(&mut self, weight: f64) {
         self.waiting.learn(weight);
+        self.dripping.learn(weight);
         self.blocked.learn(weight);
         self.empty.learn(weight);
         self.open_level.learn(self.open, 10.0, weight);
@@ -156,7 +174,10 @@ impl Connections {
 
     /// Forgets gauges and tests after a gap; what is usual stays.
     pub fn restart(&mut self, tick: Tick) {
-        (self.open, self.waiting.now, self.blocked.now, self.peak_rate) = (0.0, 0.0, 0.0, 0.0);
+        (self.open, self.peak_rate) = (0.0, 0.0);
+        for gauge in [&mut self.waiting.count, &mut self.dripping, &mut self.blocked.count] {
+            gauge.now = 0.0;
+        }
         for share in [&mut self.waiting.share, &mut self.blocked.share, &mut self.empty] {
             share.restart(tick);
         }
@@ -190,11 +211,14 @@ mod tests {
         let mut connections = Connections::default();
         let began = ConnectionTick { waiting_began: 5, blocked_began: 2, ended: 1, ..ConnectionTick::default() };
         run(&mut connections, 0..10, began, 7);
-        assert_eq!((connections.open, connections.waiting.now, connections.blocked.now), (60.0, 50.0, 20.0));
+        assert_eq!(
+            (connections.open, connections.waiting.count.now, connections.blocked.count.now),
+            (60.0, 50.0, 20.0)
+        );
         let ended = ConnectionTick { waiting_ended: 50, ended: 100, ..ConnectionTick::default() };
         run(&mut connections, 10..11, ended, 0);
         assert_eq!(
-            (connections.open, connections.waiting.now),
+            (connections.open, connections.waiting.count.now),
             (0.0, 0.0),
             "what began before the capture is not owed"
         );

@@ -15,6 +15,8 @@ fn sum(ticks: &[Summary]) -> ConnectionTick {
         sum.ended += connections.ended;
         sum.waiting_began += connections.waiting_began;
         sum.waiting_ended += connections.waiting_ended;
+        sum.dripping_began += connections.dripping_began;
+        sum.dripping_ended += connections.dripping_ended;
         sum.blocked_began += connections.blocked_began;
         sum.blocked_ended += connections.blocked_ended;
     }
@@ -58,6 +60,7 @@ fn a_client_that_asks_nothing_is_waited_for_at_ten_seconds() {
     assert_eq!(by(&watch, 22).waiting_ended, 1);
     let all = sum(&watch.ticks);
     assert_eq!((all.waiting_began, all.waiting_ended, all.ended), (2, 2, 3));
+    assert_eq!(all.dripping_began, 0, "who asks nothing sends no pieces");
 }
 
 #[test]
@@ -81,8 +84,10 @@ fn three_slow_pieces_without_an_answer_keep_the_server_waiting() {
     packets.sort_by_key(|packet| packet.timestamp);
     let watch = Watch::of(packets).after(400);
     assert_eq!((by(&watch, 6).waiting_began, by(&watch, 8).waiting_began), (0, 1));
+    assert_eq!((by(&watch, 6).dripping_began, by(&watch, 8).dripping_began), (0, 1));
     let all = sum(&watch.ticks);
     assert_eq!((all.waiting_began, all.waiting_ended), (1, 1));
+    assert_eq!((all.dripping_began, all.dripping_ended), (1, 1));
 }
 
 #[test]

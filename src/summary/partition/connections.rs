@@ -43,13 +43,14 @@ impl Partition {
             return;
         }
         let before = *flow;
-        flow.state &= !(State::COUNTED | State::WAITING | State::BLOCKED);
+        flow.state &= !(State::COUNTED | State::WAITING | State::DRIPPING | State::BLOCKED);
         self.connection(cx, &before, |counts| {
             if before.awaits_ripeness() {
                 ripen(counts, &before);
             }
             counts.ended += 1;
             counts.waiting_ended += u32::from(before.has(State::WAITING));
+            counts.dripping_ended += u32::from(before.has(State::DRIPPING));
             counts.blocked_ended += u32::from(before.has(State::BLOCKED));
         });
         self.tell_held(cx, &before, before.state, [ContactStage::NotWaiting, ContactStage::NotBlocked], now);
@@ -58,7 +59,7 @@ impl Partition {
         }
     }
 
-    /// Sets and clears [`State::WAITING`] and [`State::BLOCKED`], where that changes something.
+    /// Sets and clears [`State::WAITING`], [`State::DRIPPING`] and [`State::BLOCKED`], where that changes something.
     #[inline(always)]
     pub(super) fn turn_connection(
         &mut self,
@@ -83,6 +84,8 @@ impl Partition {
         self.connection(cx, &flow, |counts| {
             counts.waiting_began += count(begins, State::WAITING);
             counts.waiting_ended += count(ends, State::WAITING);
+            counts.dripping_began += count(begins, State::DRIPPING);
+            counts.dripping_ended += count(ends, State::DRIPPING);
             counts.blocked_began += count(begins, State::BLOCKED);
             counts.blocked_ended += count(ends, State::BLOCKED);
         });
@@ -111,7 +114,8 @@ impl Partition {
     }
 }
 
-/// Follows an open TCP connection by one segment: which of [`State::WAITING`] and [`State::BLOCKED`] begin and end with it.
+/// Follows an open TCP connection by one segment: which of [`State::WAITING`], [`State::DRIPPING`] and
+/// [`State::BLOCKED`] begin and end with it.
 #[inline]
 pub(super) fn turns(flow: &mut Flow, segment: &Segment<'_>) -> (u32, u32) {
     let (packet, asks) = (segment.packet, segment.side == flow.originator());
@@ -120,9 +124,9 @@ pub(super) fn turns(flow: &mut Flow, segment: &Segment<'_>) -> (u32, u32) {
     if segment.is_data() && !repeated {
         if !asks {
             flow.hear_server();
-            ends |= State::WAITING;
+            ends |= State::WAITING | State::DRIPPING;
         } else if flow.hear_client(packet.payload_len, segment.idle_us) {
-            begins |= State::WAITING;
+            begins |= State::WAITING | State::DRIPPING;
         }
     }
     if asks && packet.flags.0 & (TcpFlags::SYN | TcpFlags::RST) == 0 {
