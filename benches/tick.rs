@@ -74,7 +74,7 @@ fn seconds(work: impl FnOnce()) -> f64 {
 
 fn judging(c: &mut Criterion) {
     let mut group = c.benchmark_group("tick");
-    for (hosts, from) in [(1, 8), (64, 8), (256, 8), (256, 64), (1_000, 8)] {
+    for (hosts, from) in [(1, 8), (64, 8), (256, 8), (256, 64), (1_000, 8), (1_000, 64)] {
         let countries = countries(from);
         let hosts: Vec<HostTick> = (0..hosts).map(|number| host(number, &countries)).collect();
         let prefixes = vec!["203.0.0.0/16".parse().expect("a prefix")];
