@@ -110,10 +110,28 @@ impl By {
     }
 
     fn connections(self, counts: &mut ConnectionTick) {
-        let ConnectionTick { ripe, empty, ended, waiting_began, waiting_ended, .. } = counts;
-        self.counts([ripe, empty, ended, waiting_began, waiting_ended]);
-        let ConnectionTick { dripping_began, dripping_ended, blocked_began, blocked_ended, .. } = counts;
-        self.counts([dripping_began, dripping_ended, blocked_began, blocked_ended]);
+        let ConnectionTick {
+            ripe,
+            empty,
+            ended,
+            waiting_began,
+            waiting_ended,
+            dripping_began,
+            dripping_ended,
+            blocked_began,
+            blocked_ended,
+        } = counts;
+        self.counts([
+            ripe,
+            empty,
+            ended,
+            waiting_began,
+            waiting_ended,
+            dripping_began,
+            dripping_ended,
+            blocked_began,
+            blocked_ended,
+        ]);
     }
 
     fn cohort(self, cohort: &mut CohortTick) {

@@ -225,6 +225,20 @@ mod tests {
     }
 
     #[test]
+    fn every_gauge_is_scaled_and_forgotten() {
+        let mut connections = Connections::default();
+        let began =
+            ConnectionTick { waiting_began: 6, dripping_began: 4, blocked_began: 2, ..ConnectionTick::default() };
+        run(&mut connections, 0..10, began, 8);
+        let gauges = |of: &Connections| [of.open, of.waiting.count.now, of.dripping.now, of.blocked.count.now];
+        assert_eq!(gauges(&connections), [80.0, 60.0, 40.0, 20.0]);
+        connections.scale(0.5);
+        assert_eq!(gauges(&connections), [40.0, 30.0, 20.0, 10.0]);
+        connections.restart(Tick::new(10));
+        assert_eq!(gauges(&connections), [0.0; 4]);
+    }
+
+    #[test]
     fn connections_that_come_faster_do_not_stay_longer() {
         let mut connections = Connections::default();
         let steady = |n| ConnectionTick { ripe: n, ended: n, ..ConnectionTick::default() };
