@@ -10,7 +10,8 @@
 //! Sources: Calvert et al. 2018 (slow attacks in flow data), Little 1961.
 //!
 //! Blind spots: fewer than two hundred connections that suffice for a tiny server; many sources that begin when the server is
-//! already overloaded and send no pieces; needs 180 s of history.
+//! already overloaded and send no pieces; programs that only report and are never answered, such as telemetry, look like slow
+//! pieces where two hundred of them are new to a server that is slow; needs 180 s of history.
 
 use crate::detect::exhaustion::{Evidence, Memory, server_is_well};
 use crate::detect::finding::FigureName as F;
