@@ -83,12 +83,16 @@ pub struct ShareSeries {
     level: ShareLevel,
     bank: Bank,
     odds: Odds,
-    /// Part and whole since the last sample.
+    /// Variance over mean of the cases of a tick, below 1 while unknown.
+    dispersion: f64,
+    /// Part and whole since the last sample, and how many cases were really counted.
     part: f64,
     whole: f64,
+    counted: f64,
 }
 
-/// Cases a ten-second sample of a share needs to teach anything.
+/// Cases really counted that a ten-second sample of a share needs to teach anything: one that stands for hundreds has the
+/// share of one, 0 or 1, and so would the median of such samples.
 const CASES: f64 = 20.0;
 
 impl ShareSeries {
@@ -97,17 +101,28 @@ impl ShareSeries {
     pub fn observe(&mut self, tick: Tick, part: f64, whole: f64, raw: f64, envelope: Option<f64>, cap: f64) {
         self.part += part;
         self.whole += whole;
+        self.counted += whole * raw;
         if let Some(envelope) = envelope {
-            self.bank.observe_share_by(tick, part * raw, whole * raw, &mut self.odds, envelope, cap);
+            let weight = raw / self.dispersion.max(1.0);
+            self.bank.observe_share_by(tick, part * weight, whole * weight, &mut self.odds, envelope, cap);
         }
+    }
+
+    /// Sets the variance over mean of the cases of a tick, by which the test divides them; 1 unless set.
+    pub const fn set_dispersion(&mut self, dispersion: f64) {
+        self.dispersion = dispersion;
     }
 
     /// Learns from what came since the last sample, with a weight of 0 to 1.
     pub fn learn(&mut self, weight: f64) {
-        if self.whole >= CASES {
+        if self.counted >= CASES {
             self.level.learn(self.part / self.whole, weight);
         }
-        (self.part, self.whole) = (0.0, 0.0);
+        self.begin_sample();
+    }
+
+    const fn begin_sample(&mut self) {
+        (self.part, self.whole, self.counted) = (0.0, 0.0, 0.0);
     }
 
     /// Returns the level.
@@ -136,7 +151,7 @@ impl ShareSeries {
     /// Restarts the test after a gap; the level stays.
     pub fn restart(&mut self, tick: Tick) {
         self.bank.clear(tick);
-        (self.part, self.whole) = (0.0, 0.0);
+        self.begin_sample();
     }
 }
 
@@ -207,5 +222,18 @@ mod tests {
             series.learn(1.0);
         }
         assert!(!series.level().is_armed());
+    }
+
+    #[test]
+    fn few_cases_that_stand_for_many_teach_a_share_nothing_and_enough_of_them_do() {
+        let armed = |cases: f64| {
+            let mut series = ShareSeries::default();
+            for n in 0..100 {
+                series.observe(Tick::new(n), 0.0, 512.0 * cases, 1.0 / 512.0, None, STEP_CAP);
+                series.learn(1.0);
+            }
+            series.level().is_armed()
+        };
+        assert!(!armed(19.0) && armed(20.0));
     }
 }

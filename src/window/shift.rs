@@ -28,7 +28,8 @@ impl Shift {
         }
         let (dispersion, slow) = self.dispersion();
         let envelope = self.share.level().log_envelope(slow);
-        self.share.observe(tick, part, whole, raw / dispersion, envelope, cap);
+        self.share.set_dispersion(dispersion);
+        self.share.observe(tick, part, whole, raw, envelope, cap);
     }
 
     /// Splits the spread of ten-second shares into what counting explains and what it does not.
