@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use vigie::address::Address;
-use vigie::decode::{DropReason, decode};
+use vigie::decode::{DropReason, decode, decode_outermost};
 use vigie::packet::{Marks, Packet, Protocol};
 use vigie::source::{Frame, InterfaceId, LinkType};
 use vigie::time::Timestamp;
@@ -56,10 +56,25 @@ pub(crate) fn frame(link: LinkType, bytes: &[u8], wire_len: usize) -> Frame<'_> 
 pub(crate) fn assert_contract(link: LinkType, bytes: &[u8], wire_len: usize) {
     let result = decode_without_allocating(&frame(link, bytes, wire_len));
     assert_reads_only(link, bytes, wire_len, result);
+    assert_outermost(link, bytes, wire_len, result);
     let Ok(packet) = result else { return };
     assert_is_built_from(&packet, bytes, wire_len);
     for snap_len in 0..bytes.len().min(320) {
         assert_tolerates_cut(&packet, link, &bytes[..snap_len], wire_len);
+    }
+}
+
+/// The outermost packet is read from what is there, is no tunnel's content, and is the packet where there is no tunnel.
+fn assert_outermost(link: LinkType, bytes: &[u8], wire_len: usize, innermost: Result<Packet, DropReason>) {
+    let before = ALLOCATIONS.get();
+    let outermost = decode_outermost(&frame(link, bytes, wire_len));
+    assert_eq!(ALLOCATIONS.get(), before, "decode_outermost allocated");
+    if let Ok(packet) = outermost {
+        assert!(!packet.marks.any(Marks::TUNNELLED), "the outermost packet is in no tunnel");
+        assert_is_built_from(&packet, bytes, wire_len);
+    }
+    if innermost.is_ok_and(|packet| !packet.marks.any(Marks::TUNNELLED)) {
+        assert_eq!(outermost, innermost, "there is no tunnel");
     }
 }
 

@@ -12,6 +12,7 @@ const WORLDS: &[(&str, &str, &[&str])] = &[
     ("syn-flood", "syn_flood", &[]),
     ("syn-flood", "syn_flood", &["--spoofing", "ipv6"]),
     ("udp-flood", "udp_flood", &[]),
+    ("udp-flood:gre", "udp_flood", &[]),
     ("amplification", "amplification", &[]),
     ("icmp-flood", "icmp_flood", &[]),
     ("fragment-flood", "fragment_flood", &[]),

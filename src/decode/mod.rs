@@ -5,7 +5,7 @@
 //! given; a packet it accepts is built from headers that were really there; and it tolerates a snap length: what was cut
 //! is marked, not refused, as long as both addresses can be read.
 //!
-//! The innermost IP header is the packet. The way there is a loop over two steps, `link` (tags and labels down to an IP
+//! The innermost IP header is the packet; whoever wants the outermost asks for that ([`decode_outermost`]). The way there is a loop over two steps, `link` (tags and labels down to an IP
 //! header) and `tunnel` (what an IP packet carries), both on a budget: [`MAX_TAGS`], [`MAX_TUNNELS`] and
 //! [`MAX_EXTENSIONS`]. A tunnel that is only guessed from a UDP port must prove itself by its header and its content;
 //! when it does not, the datagram stays a datagram.
@@ -130,6 +130,18 @@ fn decode_any(frame: &Frame<'_>) -> Result<Packet, DropReason> {
         None => transport::packet(frame, &ip, walk),
         Some(inner) => descend(frame, Carrier { ip, walk, inner }),
     }
+}
+
+/// Decodes one frame to its outermost IP packet, whatever that carries.
+///
+/// # Errors
+/// The reason why not even that can be read.
+#[cold]
+pub fn decode_outermost(frame: &Frame<'_>) -> Result<Packet, DropReason> {
+    let mut walk = Walk::default();
+    let (next, span) = link::open(frame)?;
+    let ip = next_ip(next, span, &mut walk)?;
+    transport::packet(frame, &ip, walk)
 }
 
 /// An IP packet that seems to carry another.

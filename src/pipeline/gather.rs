@@ -64,8 +64,8 @@ pub(super) struct Gather<'o> {
     scorer: Scorer<'o>,
     messages: Receiver<ToScorer>,
     shards: Vec<ToShard>,
-    /// To the input that waits; live ones do not.
-    feedback: Option<Sender<Feedback>>,
+    /// To each input.
+    feedback: Vec<Sender<Feedback>>,
     metrics: Option<Arc<Metrics>>,
     /// Counts that wait for the other shards.
     counted: Vec<VecDeque<(Tick, TickCount)>>,
@@ -77,13 +77,12 @@ pub(super) struct Gather<'o> {
 }
 
 impl<'o> Gather<'o> {
-    /// Connects the scorer to `inputs` inputs and the shards.
+    /// Connects the scorer to the inputs and the shards.
     pub(super) fn new(
         scorer: Scorer<'o>,
         messages: Receiver<ToScorer>,
         shards: Vec<ToShard>,
-        inputs: usize,
-        feedback: Option<Sender<Feedback>>,
+        inputs: Vec<Sender<Feedback>>,
         metrics: Option<Arc<Metrics>>,
     ) -> Self {
         Self {
@@ -91,10 +90,10 @@ impl<'o> Gather<'o> {
             messages,
             counted: shards.iter().map(|_| VecDeque::new()).collect(),
             shards,
-            feedback,
             metrics,
-            captured: (0..inputs).map(|_| VecDeque::new()).collect(),
-            books: vec![Accounting::default(); inputs],
+            captured: inputs.iter().map(|_| VecDeque::new()).collect(),
+            books: vec![Accounting::default(); inputs.len()],
+            feedback: inputs,
             flows: Vec::new(),
             judged: 0,
         }
@@ -161,7 +160,7 @@ impl<'o> Gather<'o> {
         joined
     }
 
-    /// Tells the shards first, then the input that waits: when it goes on, every shard finds the policy in time.
+    /// Tells the shards first, then the inputs: when one that waits goes on, every shard finds the policy in time.
     fn tell(&mut self, feedback: Feedback) {
         if let Some(policy) = &feedback.policy {
             let ruling = Ruling { from: self.judged + RULES_AFTER, policy: Arc::clone(policy) };
@@ -170,8 +169,8 @@ impl<'o> Gather<'o> {
             }
         }
         self.judged += 1;
-        if let Some(input) = &self.feedback {
-            let _ = input.send(feedback);
+        for input in &self.feedback {
+            let _ = input.send(feedback.clone());
         }
     }
 }

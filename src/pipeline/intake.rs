@@ -8,14 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::books::Books;
 use super::scorer::Feedback;
+use super::settings::Settings;
 use super::shedding::{Fared, Shedding};
 use super::timing::Timed;
 use crate::capture::{Accounting, CaptureTick};
-use crate::decode::decode;
+use crate::decode::{DropReason, decode, decode_outermost};
 use crate::evidence::Recorder;
 use crate::hash::Seed;
 use crate::metrics::{Metrics, Stage};
-use crate::packet::Packet;
+use crate::packet::{Marks, Packet};
+use crate::policy::Policy;
 use crate::sampling::Sampling;
 use crate::source::clock::{CaptureClock, Opening, SILENCE_TICKS};
 use crate::source::{Frame, PacketSource, Progress, SourceError};
@@ -67,6 +69,8 @@ pub(super) struct Intake<D> {
     clock: CaptureClock,
     books: Books,
     seed: Seed,
+    /// What is protected, which says what a tunnel is judged by.
+    policy: Arc<Policy>,
     live: bool,
     quiet: bool,
     /// A gap lies before the open tick.
@@ -84,13 +88,14 @@ pub(super) struct Intake<D> {
 }
 
 impl<D: Downstream> Intake<D> {
-    /// Feeds `downstream`; a live input never skips silence, since its time moves by itself, and sheds what is too much.
-    pub(super) fn new(downstream: D, seed: Seed, live: bool, shedding: Shedding) -> Self {
+    /// Feeds `downstream`. A live input never skips silence, since its time moves by itself, and sheds what is too much.
+    pub(super) fn new(downstream: D, settings: &Settings, shedding: Shedding) -> Self {
         Self {
             clock: CaptureClock::default(),
             books: Books::default(),
-            seed,
-            live,
+            seed: settings.shard.seed,
+            policy: Arc::clone(&settings.policy),
+            live: settings.live,
             quiet: false,
             gap: false,
             open: None,
@@ -147,7 +152,7 @@ impl<D: Downstream> Intake<D> {
         if placement.step.is_some() {
             self.books.clock_step();
         }
-        match decode(frame) {
+        match decode_concerned(&self.policy, frame) {
             Ok(mut packet) => {
                 let hash = self.seed.pair(packet.source, packet.destination);
                 if !self.sampling.keeps(hash) {
@@ -205,6 +210,9 @@ impl<D: Downstream> Intake<D> {
         let sampling = self.shedding.level(next);
         let feedback = self.downstream.close(ClosedTick { capture, books: self.books.accounting(), next, sampling });
         self.quiet = feedback.quiet;
+        if let Some(policy) = feedback.policy {
+            self.policy = policy;
+        }
         self.sampling = sampling;
     }
 
@@ -236,5 +244,87 @@ impl<D: Downstream> Intake<D> {
             self.close(tick.next());
             self.open = None;
         }
+    }
+}
+
+/// Decodes a frame to the packet that matters here: a tunnel is judged by what it carries, if that is readable and goes
+/// to or comes from what is protected; a tunnel that carries anything else there is judged as what it is.
+#[inline(always)]
+fn decode_concerned(policy: &Policy, frame: &Frame<'_>) -> Result<Packet, DropReason> {
+    match decode(frame) {
+        Ok(packet) if !packet.marks.any(Marks::TUNNELLED) => Ok(packet),
+        innermost => innermost_or_outermost(policy, frame, innermost),
+    }
+}
+
+#[cold]
+fn innermost_or_outermost(
+    policy: &Policy,
+    frame: &Frame<'_>,
+    innermost: Result<Packet, DropReason>,
+) -> Result<Packet, DropReason> {
+    let is_ours = |address| policy.site_of(address).is_some();
+    let is_concerned = |packet: &Packet| is_ours(packet.destination) || is_ours(packet.source);
+    // What the snap length cut off may concern what is protected.
+    let is_out_of_sight = matches!(innermost, Err(DropReason::TruncatedLink | DropReason::TruncatedIp));
+    if is_out_of_sight || innermost.as_ref().is_ok_and(is_concerned) {
+        return innermost;
+    }
+    decode_outermost(frame).ok().filter(is_concerned).map_or(innermost, Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+    use crate::packet::Protocol;
+    use crate::policy::Site;
+    use crate::source::{InterfaceId, LinkType};
+
+    const PROTECTED: [u8; 4] = [192, 0, 2, 1];
+    const OUTSIDE: [u8; 4] = [198, 51, 100, 7];
+    const ELSEWHERE: [u8; 4] = [203, 0, 113, 9];
+
+    fn ip(protocol: u8, source: [u8; 4], destination: [u8; 4], payload: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(20 + payload.len()).unwrap();
+        let mut bytes = vec![0x45, 0, 0, length, 0, 0, 0, 0, 64, protocol, 0, 0];
+        [source, destination].iter().for_each(|address| bytes.extend(address));
+        bytes.extend(payload);
+        bytes
+    }
+
+    /// GRE from outside to a destination, around what is given.
+    fn tunnel(destination: [u8; 4], content: &[u8]) -> Vec<u8> {
+        ip(47, OUTSIDE, destination, &[&[0, 0, 8, 0], content].concat())
+    }
+
+    /// Source and protocol of the packet that is judged, of a frame of which so many bytes are kept.
+    fn judged(bytes: &[u8], kept: usize) -> Result<(Address, Protocol), DropReason> {
+        let site = Site { name: "site".into(), prefixes: vec!["192.0.2.0/24".parse().unwrap()] };
+        let frame = Frame {
+            timestamp: Timestamp::ZERO,
+            link: LinkType::RawIp,
+            interface: InterfaceId(0),
+            wire_len: u32::try_from(bytes.len()).unwrap(),
+            bytes: &bytes[..kept],
+        };
+        decode_concerned(&Policy::new(vec![site], false), &frame).map(|packet| (packet.source, packet.protocol))
+    }
+
+    #[test]
+    fn a_tunnel_is_judged_by_what_it_carries_if_that_concerns_us() {
+        let datagram = [0, 9, 0, 9, 0, 8, 0, 0];
+        let (gre, udp) = (Protocol(47), Protocol::UDP);
+        let (outside, elsewhere) = (Address::v4(OUTSIDE), Address::v4(ELSEWHERE));
+        let all = |bytes: Vec<u8>| judged(&bytes, bytes.len());
+        let to_us = ip(17, ELSEWHERE, PROTECTED, &datagram);
+        let to_others = ip(17, ELSEWHERE, [203, 0, 113, 10], &datagram);
+        assert_eq!(all(tunnel(PROTECTED, &to_us)), Ok((elsewhere, udp)));
+        assert_eq!(all(tunnel(ELSEWHERE, &to_us)), Ok((elsewhere, udp)), "a mirror port's tunnel");
+        assert_eq!(all(tunnel(PROTECTED, &to_others)), Ok((outside, gre)));
+        assert_eq!(all(tunnel(ELSEWHERE, &to_others)), Ok((elsewhere, udp)), "transit is what it carries");
+        assert_eq!(all(tunnel(PROTECTED, &[0x45, 0, 0])), Ok((outside, gre)), "made-up contents");
+        assert_eq!(all(tunnel(ELSEWHERE, &[0x45, 0, 0])), Err(DropReason::BadTunnel));
+        assert_eq!(judged(&tunnel(PROTECTED, &to_us), 30), Err(DropReason::TruncatedIp), "it may have concerned us");
     }
 }

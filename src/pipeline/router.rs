@@ -24,8 +24,10 @@ pub(super) struct Links {
     pub(super) spare: Receiver<Vec<Routed>>,
     /// To the scorer.
     pub(super) scorer: Sender<ToScorer>,
-    /// What each judged tick means, for an input that waits for it; live ones do not.
-    pub(super) feedback: Option<Receiver<Feedback>>,
+    /// What each judged tick means.
+    pub(super) feedback: Receiver<Feedback>,
+    /// Whether the input waits for it; live ones take what has come.
+    pub(super) waits: bool,
     /// Time up to which all packets were sent, for shards that wait for this input while it waits for batches.
     pub(super) promise: Arc<AtomicU64>,
     /// Whether another thread has failed.
@@ -122,9 +124,11 @@ impl Downstream for Router {
             let _ = shard.send(Message::Close { input: self.input, tick, next, sampling });
         }
         self.closed += 1;
-        match &self.links.feedback {
-            Some(feedback) if self.closed >= RULES_AFTER => wait(feedback, &self.links.failure).unwrap_or_default(),
-            _ => Feedback::default(),
+        let (feedback, failure) = (&self.links.feedback, &self.links.failure);
+        match self.links.waits {
+            true if self.closed < RULES_AFTER => Feedback::default(),
+            true => wait(feedback, failure).unwrap_or_default(),
+            false => feedback.try_iter().fold(Feedback::default(), |before, now| now.or_policy_of(before)),
         }
     }
 

@@ -103,7 +103,7 @@ fn fused(source: &mut Source<'_>, settings: &Settings, scorer: Scorer<'_>, stop:
         show_memory(settings, [station.memory()]);
         let recorder = settings.evidence.as_ref().and_then(|recorders| recorders.take(0));
         let fused = Fused::new(station, scorer);
-        let intake = Intake::new(fused, settings.shard.seed, settings.live, Shedding::new(1)).recording(recorder);
+        let intake = Intake::new(fused, settings, Shedding::new(1)).recording(recorder);
         let (end, fused) = intake.run(&mut *source.frames, stop, settings.metrics.as_ref());
         (end, fused.finish())
     };

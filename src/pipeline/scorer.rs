@@ -36,6 +36,13 @@ pub(super) struct Feedback {
     pub(super) policy: Option<Arc<Policy>>,
 }
 
+impl Feedback {
+    /// Keeps the new policy of a tick before, if there is none since.
+    pub(super) fn or_policy_of(self, before: Self) -> Self {
+        Self { policy: self.policy.or(before.policy), ..self }
+    }
+}
+
 /// What was judged in a run.
 #[derive(Clone, Debug, Default)]
 pub struct Judged {

@@ -38,7 +38,9 @@ struct Wiring {
     rulings: Vec<Channel<Ruling>>,
     counts: Vec<Channel<TickCount>>,
     to_scorer: Channel<ToScorer>,
-    feedback: Option<Channel<Feedback>>,
+    /// By input.
+    feedback: Vec<Channel<Feedback>>,
+    live: bool,
     promises: Vec<Arc<AtomicU64>>,
 }
 
@@ -57,7 +59,8 @@ impl Wiring {
             rulings: (0..shards).map(|_| unbounded()).collect(),
             counts: (0..shards).map(|_| unbounded()).collect(),
             to_scorer: bounded(WAIT_FOR_SCORER * (inputs + shards)),
-            feedback: (!live).then(unbounded),
+            feedback: (0..inputs).map(|_| unbounded()).collect(),
+            live,
             promises: (0..inputs).map(|_| Arc::default()).collect(),
         }
     }
@@ -67,7 +70,8 @@ impl Wiring {
             shards: self.to_shards.iter().map(|(sender, _)| sender.clone()).collect(),
             spare: self.spare[input].1.clone(),
             scorer: self.to_scorer.0.clone(),
-            feedback: self.feedback.as_ref().map(|(_, receiver)| receiver.clone()),
+            feedback: self.feedback[input].1.clone(),
+            waits: !self.live,
             promise: Arc::clone(&self.promises[input]),
             failure: Arc::clone(failure),
             metrics: settings.metrics.clone(),
@@ -90,9 +94,9 @@ impl Wiring {
         let shards = self.rulings.iter().zip(&self.counts);
         let shards =
             shards.map(|((rulings, _), (spare, _))| ToShard { rulings: rulings.clone(), spare: spare.clone() });
-        let feedback = self.feedback.as_ref().map(|(sender, _)| sender.clone());
+        let inputs = self.feedback.iter().map(|(sender, _)| sender.clone());
         let messages = self.to_scorer.1.clone();
-        Gather::new(scorer, messages, shards.collect(), self.spare.len(), feedback, settings.metrics.clone())
+        Gather::new(scorer, messages, shards.collect(), inputs.collect(), settings.metrics.clone())
     }
 }
 
@@ -154,7 +158,7 @@ fn capture(
     settings: &Settings,
     stop: &AtomicBool,
 ) -> IntakeEnd {
-    let intake = Intake::new(router, settings.shard.seed, settings.live, shedding).recording(recorder);
+    let intake = Intake::new(router, settings, shedding).recording(recorder);
     let (end, router) = intake.run(&mut *source.frames, stop, settings.metrics.as_ref());
     router.finish();
     if let (true, Some(fault)) = (settings.live, &end.fault) {

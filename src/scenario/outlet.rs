@@ -58,6 +58,12 @@ impl<'a> Outlet<'a> {
         }
     }
 
+    pub(super) fn gre(&mut self, now: Nanos, network: &Network, inside: &Network, ports: (u16, u16), payload: u16) {
+        if self.port.sees(now, network.way) {
+            self.port.put(now, self.writer.gre(network, inside, ports, payload));
+        }
+    }
+
     pub(super) fn echo(&mut self, now: Nanos, network: &Network, reply: bool, numbers: (u16, u16), data: u16) {
         if self.port.sees(now, network.way) {
             self.port.put(now, self.writer.echo(network, reply, numbers, data));

@@ -117,6 +117,8 @@ pub enum Technique {
     UdpFlood,
     /// QUIC Initials that are never continued.
     QuicFlood,
+    /// GRE packets that carry made-up datagrams, as the bots of Mirai send.
+    TunnelFlood,
     /// Replies that the target never asked for: from one kind of service, or from four at once.
     Amplification(Option<Service>),
     /// Echo requests.
@@ -157,7 +159,7 @@ impl Technique {
             all.iter().map(|value| make(*value)).collect()
         }
         let mut list = vec![Self::SynFlood, Self::PatientSynFlood, Self::ForeignSurge, Self::UdpFlood, Self::QuicFlood];
-        list.push(Self::Amplification(None));
+        list.extend([Self::TunnelFlood, Self::Amplification(None)]);
         list.extend(each(Service::ALL, |service| Self::Amplification(Some(service))));
         list.extend([Self::EchoFlood, Self::EchoReplyFlood, Self::FragmentFlood]);
         list.extend(each(Stray::ALL, Self::FlagFlood));
@@ -179,7 +181,7 @@ impl Technique {
         match self {
             Self::SynFlood | Self::PatientSynFlood => AlertKind::SynFlood,
             Self::ForeignSurge => AlertKind::ForeignSurge,
-            Self::UdpFlood | Self::QuicFlood => AlertKind::UdpFlood,
+            Self::UdpFlood | Self::QuicFlood | Self::TunnelFlood => AlertKind::UdpFlood,
             Self::Amplification(_) => AlertKind::Amplification,
             Self::EchoFlood | Self::EchoReplyFlood => AlertKind::IcmpFlood,
             Self::FragmentFlood => AlertKind::FragmentFlood,
@@ -203,6 +205,7 @@ impl Technique {
         Some(match self {
             Self::PatientSynFlood => "patient",
             Self::QuicFlood => "quic",
+            Self::TunnelFlood => "gre",
             Self::Amplification(Some(service)) => service.name(),
             Self::EchoReplyFlood => "replies",
             Self::FlagFlood(stray) => stray.name(),
@@ -223,6 +226,7 @@ impl Technique {
         const PACKETS: f64 = 32.0;
         match self {
             Self::UdpFlood
+            | Self::TunnelFlood
             | Self::Amplification(_)
             | Self::EchoFlood
             | Self::EchoReplyFlood
@@ -240,6 +244,7 @@ impl Technique {
             Self::SynFlood | Self::PatientSynFlood | Self::QuicFlood => 10.0 * ordinary,
             Self::ForeignSurge | Self::RoboticSurge => 2.0 * ordinary,
             Self::UdpFlood
+            | Self::TunnelFlood
             | Self::Amplification(_)
             | Self::EchoFlood
             | Self::EchoReplyFlood
@@ -277,6 +282,7 @@ impl Technique {
                 | Self::PatientSynFlood
                 | Self::UdpFlood
                 | Self::QuicFlood
+                | Self::TunnelFlood
                 | Self::EchoFlood
                 | Self::FragmentFlood
                 | Self::CarpetBombing(_)

@@ -1,9 +1,10 @@
 //! Floods of datagrams, echo messages and fragments, and the same spread over a whole prefix.
 
-use super::{Attack, World};
+use super::{Attack, Campaign, World};
 use crate::address::Address;
 use crate::packet::TcpFlags;
 use crate::scenario::answers::{Answer, Body};
+use crate::scenario::blocks;
 use crate::scenario::frame::{Fragment, Network, Way};
 use crate::scenario::minutes::Attempt;
 use crate::scenario::number::low_u16;
@@ -52,6 +53,22 @@ impl World<'_> {
             let wait = 0.000_9 + 20e-6 * f64::from(number);
             self.answer_in(wait, Answer { network: network.turned(), body, attack: None });
         }
+    }
+
+    /// A GRE packet around a datagram from nobody to nobody, which the target has no tunnel for and drops.
+    pub(super) fn send_tunnel(&mut self, place: usize, attack: &Attack) {
+        let Some(target) = self.victim(attack) else { return };
+        let Some(network) = self.inbound(place, attack, target) else { return };
+        let Campaign { chance, size, .. } = &mut self.campaigns[place];
+        let inside = Network {
+            source: blocks::forged_v4(false, chance),
+            destination: blocks::forged_v4(false, chance),
+            hop_limit: 64,
+            ..network
+        };
+        let ports = (chance.port(1_024, 64_000), chance.port(1_024, 64_000));
+        self.outlet.gre(self.now, &network, &inside, ports, *size);
+        self.count_attack(place);
     }
 
     /// An echo request; a kernel answers each.

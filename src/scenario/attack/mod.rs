@@ -177,6 +177,7 @@ impl World<'_> {
             }
             Technique::UdpFlood => self.send_datagram_of(place, attack),
             Technique::QuicFlood => self.send_initial(place, attack),
+            Technique::TunnelFlood => self.send_tunnel(place, attack),
             Technique::Amplification(service) => return self.reflect(place, service),
             Technique::EchoFlood => self.send_echo(place, attack),
             Technique::EchoReplyFlood => self.send_echo_reply(place),

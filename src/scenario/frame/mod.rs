@@ -1,4 +1,4 @@
-//! Writes Ethernet frames with IPv4 or IPv6 and TCP, UDP or ICMP inside, checksums right.
+//! Writes Ethernet frames with IPv4 or IPv6 and TCP, UDP, ICMP or GRE inside, checksums right.
 //!
 //! Payload is what an encrypted one is to an observer: a length. Its first bytes are given, the rest is zeros that count
 //! in the checksum and on the wire, of which the snap length keeps few.
@@ -116,6 +116,21 @@ impl FrameWriter {
         self.put(at + 4, &low_u16(length as u64).to_be_bytes());
         self.put(at + 8, head);
         self.finish(network, Protocol::UDP, at, 8, payload, head.len(), at + 6)
+    }
+
+    /// Writes a datagram without checksum inside a GRE packet (RFC 2784); returns its length on the wire and the bytes
+    /// kept.
+    pub(super) fn gre(&mut self, network: &Network, inside: &Network, ports: (u16, u16), payload: u16) -> (u32, &[u8]) {
+        const GRE: usize = 4;
+        let length = 8 + payload;
+        let header = if inside.source.is_ipv4() { 20 } else { 40 };
+        let at = self.start(network, Protocol(47), GRE + header + usize::from(length));
+        self.put(at + 2, if inside.source.is_ipv4() { &[0x08, 0x00] } else { &[0x86, 0xdd] });
+        let at = self.network(at + GRE, inside, Protocol::UDP, usize::from(length));
+        self.put(at, &ports.0.to_be_bytes());
+        self.put(at + 2, &ports.1.to_be_bytes());
+        self.put(at + 4, &length.to_be_bytes());
+        self.cut(at + usize::from(length))
     }
 
     /// Writes link and network header; returns where the transport header begins.
@@ -279,6 +294,25 @@ mod tests {
             };
             assert_eq!(tcp.checksum(), checksum, "{from}");
         }
+    }
+
+    #[test]
+    fn a_tunnel_is_opened_by_the_decoder() {
+        let mut writer = FrameWriter::new(SNAP_LENGTH);
+        let (outside, inside) = (network("2.3.4.5", "203.0.113.10"), network("9.9.9.9", "8.8.8.8"));
+        let (wire_len, bytes) = writer.gre(&outside, &inside, (5_000, 6_000), 500);
+        let frame = crate::source::Frame {
+            timestamp: crate::time::Timestamp::ZERO,
+            link: crate::source::LinkType::Ethernet,
+            interface: crate::source::InterfaceId(0),
+            wire_len,
+            bytes,
+        };
+        let innermost = crate::decode::decode(&frame).unwrap();
+        assert_eq!((innermost.source, innermost.destination_port, innermost.payload_len), (inside.source, 6_000, 500));
+        let outermost = crate::decode::decode_outermost(&frame).unwrap();
+        assert_eq!((outermost.source, outermost.protocol), (outside.source, Protocol(47)));
+        assert_eq!((wire_len, outermost.wire_len), (14 + 20 + 4 + 20 + 8 + 500, wire_len));
     }
 
     #[test]
