@@ -348,12 +348,12 @@ fn a_flag_beats_the_variable_and_the_variable_beats_the_file() {
     let mut command = vigie();
     command.current_dir(folder.path()).env("VIGIE_CONFIG", "vigie.toml");
     command.env("VIGIE_THREADS", "5").env("VIGIE_HOME", "DE");
-    let (code, out, _) = ended(command.args(["config", "print", "--home", "MA"]));
+    let (code, out, _) = ended(command.args(["config", "print", "--home", "MA,FR", "--home", "BE"]));
     assert_eq!(code, 0);
     let line = |name: &str| {
         out.lines().find(|line| line.starts_with(name)).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(line("home"), "home = [\"MA\"] # --home");
+    assert_eq!(line("home"), "home = [\"MA\", \"FR\", \"BE\"] # --home");
     assert_eq!(line("threads"), "threads = 5 # VIGIE_THREADS");
     assert_eq!(line("flow_capacity"), "flow_capacity = 4096 # vigie.toml:3");
     assert_eq!(line("speed"), "speed = \"max\" # default");

@@ -14,9 +14,9 @@ pub(super) struct Options {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Countries counted as domestic, ISO 3166-1 codes; decided from verified clients unless given.
+    /// Countries counted as domestic, ISO 3166-1 codes; repeatable. Decided from verified clients unless given.
     #[arg(long, value_name = "CC[,CC]", help_heading = "What is defended")]
-    home: Option<String>,
+    home: Vec<String>,
 
     /// A prefix to defend, IPv4 or IPv6, with the site it belongs to; repeatable. Decided from traffic unless given.
     #[arg(long, value_name = "CIDR[=NAME]", help_heading = "What is defended")]
@@ -93,7 +93,6 @@ impl Options {
 
     fn given(&self) -> Vec<Given> {
         let mut given: Vec<Given> = [
-            ("home", "--home", &self.home),
             ("geo", "--geo", &self.geo),
             ("asn", "--asn", &self.asn),
             ("alerts", "--alerts", &self.alerts),
@@ -110,6 +109,9 @@ impl Options {
         .into_iter()
         .filter_map(|(key, flag, value)| one(key, flag, value.as_ref()))
         .collect();
+        if !self.home.is_empty() {
+            given.push(Given { key: "home", flag: "--home", values: vec![self.home.join(",")] });
+        }
         if !self.protect.is_empty() {
             given.push(Given { key: "protect", flag: "--protect", values: self.protect.clone() });
         }

@@ -50,9 +50,9 @@ impl Config {
         origin::Settings { geo: self.geo.clone(), asn: self.asn.clone(), overrides }
     }
 
-    /// Returns what the shards are given. A live run touches its memory at the start.
+    /// Returns what the shards are given. A live run touches its memory at the start, and others where they are told to.
     #[must_use]
-    pub fn shard(&self, seed: Seed, pretouch: bool) -> ShardSettings {
+    pub fn shard(&self, seed: Seed, live: bool) -> ShardSettings {
         ShardSettings {
             seed,
             flow_capacity: self.flow_capacity,
@@ -60,7 +60,7 @@ impl Config {
             cohort_capacity: self.cohort_capacity,
             host_places: self.host_places,
             timeouts: self.timeouts,
-            pretouch,
+            pretouch: self.touch_memory.unwrap_or(live),
             ..ShardSettings::default()
         }
     }

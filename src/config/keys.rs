@@ -258,6 +258,12 @@ pub(super) const KEYS: &[Key] = &[
         show: |config| Some(config.cohort_capacity.to_string()),
     },
     Key {
+        name: "touch_memory",
+        variable: Some("VIGIE_TOUCH_MEMORY"),
+        set: |config, item, complaints| set(&mut config.touch_memory, item.as_bool(complaints).map(Some)),
+        show: |config| config.touch_memory.map(|touch| touch.to_string()),
+    },
+    Key {
         name: "host_places",
         variable: Some("VIGIE_HOST_PLACES"),
         set: |config, item, complaints| {

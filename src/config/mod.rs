@@ -116,6 +116,8 @@ pub struct Config {
     pub pending_capacity: usize,
     /// Handshakes followed at once.
     pub cohort_capacity: usize,
+    /// Whether tables are resident from the start instead of from their first use; live ones are unless told otherwise.
+    pub touch_memory: Option<bool>,
     /// Protected hosts that each of the 64 partitions counts one by one.
     pub host_places: usize,
     /// When silent flows end.
@@ -353,6 +355,7 @@ impl Default for Config {
             flow_capacity: shard.flow_capacity,
             pending_capacity: shard.pending_capacity,
             cohort_capacity: shard.cohort_capacity,
+            touch_memory: None,
             host_places: shard.host_places,
             timeouts: shard.timeouts,
             alert: alert::Settings::default(),

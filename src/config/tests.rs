@@ -49,6 +49,13 @@ fn one_prefix_belongs_to_one_site() {
 }
 
 #[test]
+fn live_runs_touch_their_memory_and_others_when_they_are_told_to() {
+    let touches = |text: &str, live| load(text, &[]).unwrap().shard(crate::hash::Seed::default(), live).pretouch;
+    assert_eq!([touches("", true), touches("", false)], [true, false]);
+    assert_eq!([touches("touch_memory = true", false), touches("touch_memory = false", true)], [true, false]);
+}
+
+#[test]
 fn nothing_configured_means_that_traffic_decides() {
     let config = load("", &[]).unwrap();
     assert!(config.policy().is_learning());

@@ -64,7 +64,11 @@ impl Engine {
         let foreign = Armed {
             detector: "foreign_surge",
             since: origins.filter(|_| home_known),
-            why_not: if home_known { needs_history("").why_not } else { Some(format!("home is {}", self.home().how)) },
+            why_not: match origins {
+                _ if !home_known => Some(format!("home is {}", self.home().how)),
+                None if history.is_some() => Some("home was decided less than 190 s before".to_owned()),
+                _ => needs_history("").why_not,
+            },
         };
         vec![
             at_once("syn_flood"),
