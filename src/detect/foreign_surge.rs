@@ -35,8 +35,9 @@ const LEAST_GROWTH_ALL: f64 = 1.5;
 const LEAST_SYSTEM_SHARE: f64 = 0.2;
 
 /// Sources abroad below which a surge is not one, unless they connect as fast as the floor of rates (DETECTION 1.2), a
-/// second; nor is one that a few busy sources make.
+/// second; nor is what so many sources at most make: the addresses of a crawler, a partner or a monitoring service.
 const LEAST_SOURCES: f64 = 8.0;
+const BUSIEST: usize = 16;
 const FAST: f64 = 20.0;
 
 /// Part of the connections from abroad that carry nothing, and at most of those from home, from which they are left to
@@ -166,7 +167,7 @@ fn is_beside_crowd(home_growth: f64, excess: f64, all: f64) -> bool {
 /// Tells whether what `excess` connections abroad do, in ten seconds, is another detector's to say.
 fn is_left_to_others(subject: &Subject, excess: f64) -> bool {
     let (_, sources) = subject.abroad.sources.new_share();
-    let by_others = excess - strata::by_a_busy_few(&subject.abroad, Tick::default());
+    let by_others = excess - strata::by_the_busiest(&subject.abroad, BUSIEST);
     let few = (sources < LEAST_SOURCES || by_others < LEAST_EXCESS) && excess / 10.0 < FAST;
     let unserved = |stratum: &Stratum| stratum.service.unserved_share();
     let idle = unserved(&subject.abroad).is_some_and(|share| share >= CARRY_NOTHING)

@@ -238,6 +238,14 @@ pub fn by_a_busy_few(stratum: &Stratum, since: Tick) -> f64 {
     stratum.sources.by_a_busy_few(since, each)
 }
 
+/// Returns the connections of the last ten seconds by which the `most` busiest sources of a stratum exceed what its sources
+/// usually make each.
+#[must_use]
+pub fn by_the_busiest(stratum: &Stratum, most: usize) -> f64 {
+    let each = stratum.sources.usual().and_then(|usual| usual.mean()).unwrap_or(1.0);
+    stratum.sources.by_the_busiest(most, each)
+}
+
 #[cfg(test)]
 impl Strata {
     pub(crate) fn of(abroad: Held, alone: [Held; 2]) -> Self {

@@ -455,6 +455,22 @@ impl Sources {
         busy().map(|source| source.weight * (f64::from(source.recent) - each).max(0.0)).sum()
     }
 
+    /// Returns the connections of the window that the `most` busiest sources make beyond `each` a source, weighted: without
+    /// them a surge is what many sources make.
+    #[must_use]
+    pub fn by_the_busiest(&self, most: usize, each: f64) -> f64 {
+        let mut busy: Vec<&Source> = self.entries.values().filter(|source| f64::from(source.recent) > each).collect();
+        busy.sort_unstable_by_key(|source| (std::cmp::Reverse(source.recent), source.address));
+        let mut left = most as f64;
+        busy.into_iter()
+            .map(|source| {
+                let counted = source.weight.min(left);
+                left -= counted;
+                counted * (f64::from(source.recent) - each)
+            })
+            .sum()
+    }
+
     /// Forgets the window under way, as after a gap; what is usual stays.
     pub fn restart(&mut self) {
         self.entries.clear();
@@ -575,6 +591,18 @@ mod tests {
         assert_eq!(sources.by_a_busy_few(since(5.0), 1.0), 0.0, "they were there before");
         (0..80).for_each(|n| connect(&mut sources, 2_000 + n % 4, 2.0 + f64::from(n) / 20.0));
         assert_eq!(sources.by_a_busy_few(since(0.0), 1.0), 0.0, "eight are more than a few");
+    }
+
+    #[test]
+    fn what_the_busiest_add_is_known() {
+        let mut sources = Sources::default();
+        (0..200).for_each(|n| connect(&mut sources, n, f64::from(n) / 100.0));
+        assert_eq!(sources.by_the_busiest(16, 1.0), 0.0, "everybody is as busy as usual");
+        (0..80).for_each(|n| connect(&mut sources, 1_000 + n % 8, 2.0 + f64::from(n) / 20.0));
+        assert_eq!(sources.by_the_busiest(16, 1.0), 8.0 * 9.0, "eight sources of ten connections");
+        assert_eq!(sources.by_the_busiest(5, 1.0), 5.0 * 9.0);
+        (0..80).for_each(|n| connect(&mut sources, 2_000 + n % 40, 2.0 + f64::from(n) / 20.0));
+        assert_eq!(sources.by_the_busiest(16, 1.0), 8.0 * 9.0 + 8.0, "of forty others eight are among the sixteen");
     }
 
     #[test]
