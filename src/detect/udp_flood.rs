@@ -68,9 +68,7 @@ fn one_way(view: &View, subject: &Subject) -> Option<Finding> {
     let large = stream.excess >= LEAST_PPS
         || stream.excess_bits() >= LEAST_BITS
         || (stream.excess >= LEAST_PPS_ONCE_KNOWN && weighs);
-    let heard = is_heard(view, subject);
-    let least_unheard = if stream.is_new() { LEAST_PPS } else { LEAST_PPS_UNHEARD };
-    let evident = heard || (stream.excess >= least_unheard && stream.sources >= SOURCES_UNHEARD && !unheard_clients);
+    let evident = is_heard(view, subject) || (is_evident(view, subject, &stream) && !unheard_clients);
     let many = stream.is_from_many() || stream.is_huge() || stream.exceeds_a_film();
     let holds = large && evident && many && (known || share >= SHARE_AT_FIRST);
     let mut finding = stream.finding(view, AlertKind::UdpFlood, score, holds);
@@ -85,6 +83,12 @@ fn one_way(view: &View, subject: &Subject) -> Option<Finding> {
 /// Tells whether answers would be seen: some packet of the subject was, or those of its site are.
 fn is_heard(view: &View, subject: &Subject) -> bool {
     subject.sidedness() != Sidedness::OneSided && (subject.strays.is_heard() || view.hears(subject))
+}
+
+/// Tells whether packets without an answer mean something: answers would be seen, or there are too many for them.
+fn is_evident(view: &View, subject: &Subject, stream: &Stream) -> bool {
+    let least_unheard = if stream.is_new() { LEAST_PPS } else { LEAST_PPS_UNHEARD };
+    is_heard(view, subject) || (stream.excess >= least_unheard && stream.sources >= SOURCES_UNHEARD)
 }
 
 fn quic(view: &View, subject: &Subject) -> Option<Finding> {
@@ -124,8 +128,11 @@ fn other_protocol(view: &View, subject: &Subject) -> Option<Finding> {
     if score < 0.25 * view.lines.subject {
         return None;
     }
-    let large = stream.excess >= LEAST_PPS || stream.excess_bits() >= LEAST_BITS;
-    let holds = large && is_heard(view, subject) && stream.is_from_many();
+    let large = stream.excess >= LEAST_PPS
+        || stream.excess_bits() >= LEAST_BITS
+        || (stream.excess >= LEAST_PPS_ONCE_KNOWN && stream.weighs_on_the_rest());
+    let evident = is_evident(view, subject, &stream);
+    let holds = large && evident && stream.is_from_many();
     let mut finding = stream.finding(view, AlertKind::UdpFlood, score, holds);
     finding.figures = vec![stream.rate_figure(F::OtherProtocolPerSecond)];
     finding.figures.extend(stream.size_figures());
