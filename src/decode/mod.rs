@@ -5,10 +5,10 @@
 //! given; a packet it accepts is built from headers that were really there; and it tolerates a snap length: what was cut
 //! is marked, not refused, as long as both addresses can be read.
 //!
-//! The innermost IP header is the packet; whoever wants the outermost asks for that ([`decode_outermost`]). The way there is a loop over two steps, `link` (tags and labels down to an IP
-//! header) and `tunnel` (what an IP packet carries), both on a budget: [`MAX_TAGS`], [`MAX_TUNNELS`] and
-//! [`MAX_EXTENSIONS`]. A tunnel that is only guessed from a UDP port must prove itself by its header and its content;
-//! when it does not, the datagram stays a datagram.
+//! The innermost IP header is the packet; whoever wants the outermost asks for that ([`decode_outermost`]). The way
+//! there is a loop over two steps, `link` (tags and labels down to an IP header) and `tunnel` (what an IP packet
+//! carries), both on a budget: [`MAX_TAGS`], [`MAX_TUNNELS`] and [`MAX_EXTENSIONS`]. A tunnel that is only guessed from
+//! a UDP port must prove itself by its header and its content; when it does not, the datagram stays a datagram.
 //!
 //! Headers are read with etherparse's slices. Its `LaxSlicedPacket` was considered for the whole way: it stops at first
 //! fragments, whose ports are wanted here, reads the body of later fragments as extension headers, does not bound the

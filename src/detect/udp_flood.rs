@@ -1,5 +1,6 @@
 //! UDP flood (DETECTION 5, UDP-1): datagrams that get no answer, QUIC Initials that are answered and never continued, and
-//! packets of other protocols, for which the closed set of kinds has no name of its own.
+//! packets of other protocols, for which the closed set of kinds has no name of its own: tunnels that carry nothing of ours
+//! among them.
 //!
 //! Method: only datagrams of conversations in which the host says nothing count, so that a rush over HTTP/3 does not. Their
 //! rate is tested against its envelope; while none is known they must be 2,000 a second, four fifths of all datagrams and
@@ -68,7 +69,7 @@ fn one_way(view: &View, subject: &Subject) -> Option<Finding> {
     let large = stream.excess >= LEAST_PPS
         || stream.excess_bits() >= LEAST_BITS
         || (stream.excess >= LEAST_PPS_ONCE_KNOWN && weighs);
-    let evident = is_heard(view, subject) || (is_evident(view, subject, &stream) && !unheard_clients);
+    let evident = is_heard(view, subject) || (is_loud(&stream) && !unheard_clients);
     let many = stream.is_from_many() || stream.is_huge() || stream.exceeds_a_film();
     let holds = large && evident && many && (known || share >= SHARE_AT_FIRST);
     let mut finding = stream.finding(view, AlertKind::UdpFlood, score, holds);
@@ -85,10 +86,10 @@ fn is_heard(view: &View, subject: &Subject) -> bool {
     subject.sidedness() != Sidedness::OneSided && (subject.strays.is_heard() || view.hears(subject))
 }
 
-/// Tells whether packets without an answer mean something: answers would be seen, or there are too many for them.
-fn is_evident(view: &View, subject: &Subject, stream: &Stream) -> bool {
-    let least_unheard = if stream.is_new() { LEAST_PPS } else { LEAST_PPS_UNHEARD };
-    is_heard(view, subject) || (stream.excess >= least_unheard && stream.sources >= SOURCES_UNHEARD)
+/// Tells whether it is more than clients send to a service whose answers are not seen.
+fn is_loud(stream: &Stream) -> bool {
+    let least = if stream.is_new() { LEAST_PPS } else { LEAST_PPS_UNHEARD };
+    stream.excess >= least && stream.sources >= SOURCES_UNHEARD
 }
 
 fn quic(view: &View, subject: &Subject) -> Option<Finding> {
@@ -131,7 +132,7 @@ fn other_protocol(view: &View, subject: &Subject) -> Option<Finding> {
     let large = stream.excess >= LEAST_PPS
         || stream.excess_bits() >= LEAST_BITS
         || (stream.excess >= LEAST_PPS_ONCE_KNOWN && stream.weighs_on_the_rest());
-    let evident = is_evident(view, subject, &stream);
+    let evident = is_heard(view, subject) || is_loud(&stream);
     let holds = large && evident && stream.is_from_many();
     let mut finding = stream.finding(view, AlertKind::UdpFlood, score, holds);
     finding.figures = vec![stream.rate_figure(F::OtherProtocolPerSecond)];

@@ -46,14 +46,16 @@ pub(super) struct Router {
     shared: bool,
     tick: Tick,
     latest: Timestamp,
+    /// Ticks closed, and those of which the feedback was taken.
     closed: u64,
+    taken: u64,
 }
 
 impl Router {
     /// Connects an input; `shared` when there are others.
     pub(super) fn new(input: Input, links: Links, shared: bool) -> Self {
         let filling = links.shards.iter().map(|_| None).collect();
-        Self { input, links, filling, shared, tick: Tick::default(), latest: Timestamp::ZERO, closed: 0 }
+        Self { input, links, filling, shared, tick: Tick::default(), latest: Timestamp::ZERO, closed: 0, taken: 0 }
     }
 
     /// Ends the input: its last tick was closed.
@@ -92,6 +94,19 @@ impl Router {
         wait(&self.links.spare, &self.links.failure)
     }
 
+    /// Takes what has come due: of a tick what it means [`RULES_AFTER`] ticks later, as shards do.
+    fn feedback(&mut self) -> Feedback {
+        let (feedback, failure) = (&self.links.feedback, &self.links.failure);
+        let mut due = Feedback::default();
+        while self.taken + RULES_AFTER <= self.closed {
+            let next = if self.links.waits { wait(feedback, failure) } else { feedback.try_recv().ok() };
+            let Some(next) = next else { break };
+            self.taken += 1;
+            due = next.or_policy_of(due);
+        }
+        due
+    }
+
     fn show_queue(&self) {
         if let Some(metrics) = &self.links.metrics {
             metrics.set_queue(Queue::Packets, self.links.shards.iter().map(Sender::len).sum());
@@ -124,12 +139,7 @@ impl Downstream for Router {
             let _ = shard.send(Message::Close { input: self.input, tick, next, sampling });
         }
         self.closed += 1;
-        let (feedback, failure) = (&self.links.feedback, &self.links.failure);
-        match self.links.waits {
-            true if self.closed < RULES_AFTER => Feedback::default(),
-            true => wait(feedback, failure).unwrap_or_default(),
-            false => feedback.try_iter().fold(Feedback::default(), |before, now| now.or_policy_of(before)),
-        }
+        self.feedback()
     }
 
     fn is_dead(&self) -> bool {
